@@ -1,0 +1,1 @@
+"""Plans, runs and judges. Imports nothing, so that `pocketbench --help` stays light."""
