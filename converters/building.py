@@ -1,0 +1,172 @@
+"""convert(): one build of a prepared model, from the cache or from a child process."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
+
+from converters import cache, digests, job, recipes
+from converters.workshop import Prepared, Workshop, read_facts
+from harness.records import Failure, Recipe, Record, Runtime, Variant
+
+KIND = "builds"
+BUILD = "build.json"
+
+# Distributions that have a part in a build, by runtime; their versions are part of the cache key.
+_LOWERING = {
+    "tflite": ("torch", "litert-torch", "litert-converter", "ai-edge-litert"),
+    "executorch": ("torch", "torchao", "executorch"),
+}
+_RUNNING = {"tflite": ("ai-edge-litert",), "executorch": ("torch", "executorch")}
+_QUANTIZING = ("ai-edge-quantizer",)
+_READY: dict[str, Runtime] = {"tflite": "tflite", "pte": "executorch"}
+_CALIBRATE = {
+    "python": "add get_calibration_data() to the model's file",
+    "pt2": "name a Python file instead, whose get_model() returns torch.export.load(path).module(), "
+    "with get_args() and get_calibration_data()",
+}
+
+
+class _Order(Record, frozen=True, kw_only=True):
+    """One build to be had, and the key under which the cache knows it."""
+
+    variant: Variant
+    prepared: Prepared
+    recipe: Recipe
+    workshop: Workshop
+    key: str
+
+
+def convert(prepared: Prepared, runtime: Runtime, recipe: Recipe, *, workshop: Workshop) -> Variant:
+    """Make one build, or say in Variant.failure why there is none; only StoreError (the cache folder) is raised.
+
+    Variant.path lies in the cache; `seconds` is what this call took.
+    """
+    started = time.monotonic()
+    stem = Path(prepared.path).stem if prepared.model.format in _READY else recipe.name
+    tools = digests.versions(_tools(prepared, runtime, recipe))
+    variant = Variant(id=f"{runtime}/{stem}", runtime=runtime, recipe=recipe.name, tools=tools)
+    failure = _refusal(prepared, runtime, recipe) or _missing(tools, runtime)
+    if failure is None:
+        variant = _build(_order(variant, prepared, recipe, workshop))
+        return replace(variant, seconds=time.monotonic() - started)
+    return replace(variant, failure=failure, seconds=time.monotonic() - started)
+
+
+def _refusal(prepared: Prepared, runtime: Runtime, recipe: Recipe) -> Failure | None:
+    """What can be said without starting anything."""
+    ready = _READY.get(prepared.model.format)
+    if ready is not None and (ready != runtime or recipe.name != recipes.AS_IS):
+        reason = f"a ready-made .{prepared.model.format} file runs in {ready}, as it is"
+        return _unsupported(reason, "name the model's source to make other builds of it")
+    if ready is None and recipe.name == recipes.AS_IS:
+        return _unsupported("`as-is` is for ready-made .tflite and .pte files", "name a recipe, such as fp32")
+    if reason := recipes.supported(recipe, runtime):
+        return _unsupported(reason, "see `pocketbench recipes` for what each runtime has")
+    if recipes.calibrated(recipe) and not prepared.model.calibration_samples:
+        reason = f"{recipe.name} needs calibration data, the model has none"
+        return Failure(stage="convert", reason=reason, remedy=_CALIBRATE[prepared.model.format])
+    return None
+
+
+def _unsupported(reason: str, remedy: str) -> Failure:
+    return Failure(stage="convert", reason=reason, remedy=remedy, unsupported=True)
+
+
+def _missing(tools: dict[str, str], runtime: Runtime) -> Failure | None:
+    absent = [name for name, version in tools.items() if version == digests.ABSENT]
+    if not absent:
+        return None
+    verb = "is" if len(absent) == 1 else "are"
+    return Failure(
+        stage="convert",
+        reason=f"{', '.join(absent)} {verb} not installed",
+        remedy=f"pip install 'pocketbench[{runtime}]'",
+    )
+
+
+def _tools(prepared: Prepared, runtime: Runtime, recipe: Recipe) -> tuple[str, ...]:
+    if prepared.model.format in _READY:
+        return _RUNNING[runtime]
+    quantized = runtime == "tflite" and recipes.quantization(recipe) != "fp32"
+    return (*_LOWERING[runtime], *(_QUANTIZING if quantized else ()))
+
+
+def _order(variant: Variant, prepared: Prepared, recipe: Recipe, shop: Workshop) -> _Order:
+    facts = read_facts(Path(prepared.folder))
+    calibration = facts.calibration if recipes.calibrated(recipe) else ""
+    parts = (prepared.model.fingerprint, variant.runtime, recipe.name, calibration, variant.tools)
+    key = digests.of_record([*parts, digests.of_our_code()])
+    return _Order(variant=variant, prepared=prepared, recipe=recipe, workshop=shop, key=key)
+
+
+def _build(order: _Order) -> Variant:
+    """From the cache, else made anew while others that want the same build wait."""
+    root = Path(order.workshop.cache)
+    found = _find(order)
+    if found.folder:
+        return _finished(order, Path(found.folder), cached=True)
+    with cache.lock(root, order.key):
+        again = _find(order)
+        if again.folder:
+            return _finished(order, Path(again.folder), cached=True)
+        return _build_anew(order, found.warning or again.warning)
+
+
+def _find(order: _Order) -> cache.Found:
+    shop = order.workshop
+    return cache.Found() if shop.fresh else cache.find(Path(shop.cache), KIND, order.key)
+
+
+def _build_anew(order: _Order, damage: str) -> Variant:
+    """Convert in a child process and put the result into the store; damage: what the copy there had."""
+    variant, root = order.variant, Path(order.workshop.cache)
+    first = _float_build(order)
+    if first is not None and first.failure is not None:
+        return replace(variant, failure=first.failure)
+    with cache.draft(root) as draft:
+        answer = _run(order, draft, first.path if first else "")
+        if answer.build is None:
+            return replace(variant, failure=answer.failure)
+        with cache.store_errors(root):
+            (draft / BUILD).write_bytes(msgspec.json.encode(answer.build))
+        folder = cache.publish(root, KIND, order.key, draft)
+    made = _finished(order, folder, cached=False)
+    return replace(made, warnings=(damage, *made.warnings)) if damage else made
+
+
+def _float_build(order: _Order) -> Variant | None:
+    """TFLite's quantizer starts from the fp32 file, which is made once for all of them."""
+    if order.variant.runtime != "tflite" or recipes.quantization(order.recipe) in ("", "fp32"):
+        return None
+    shop = replace(order.workshop, fresh=False)
+    return convert(order.prepared, "tflite", recipes.parse("fp32"), workshop=shop)
+
+
+def _run(order: _Order, draft: Path, float_build: str) -> job.Answer:
+    prepared, variant = order.prepared, order.variant
+    task = job.ConvertJob(
+        path=prepared.path,
+        prepared=prepared.folder,
+        runtime=variant.runtime,
+        recipe=order.recipe,
+        folder=str(draft),
+        float_build=float_build,
+    )
+    log = Path(order.workshop.logs) / f"convert-{variant.id.replace('/', '-')}.log"
+    return job.run(task, workshop=order.workshop, log=log, cwd=Path(prepared.root))
+
+
+def _finished(order: _Order, folder: Path, *, cached: bool) -> Variant:
+    build = msgspec.json.decode((folder / BUILD).read_bytes(), type=job.Build)
+    return replace(
+        order.variant,
+        path=str(folder / build.file),
+        sha256=build.sha256,
+        contents=build.contents,
+        warnings=build.warnings,
+        cached=cached,
+    )

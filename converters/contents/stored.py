@@ -1,0 +1,78 @@
+"""One constant as it lies in a file, and the facts that make it a `WeightTensor`."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from converters.contents.values import BITS, distinct_in, elements, values_of, zeros_in
+from harness.records import WeightTensor
+
+
+class Stored(NamedTuple):
+    """raw: the bytes in the file. shape: of the dense tensor. zero_point: the code that stands for 0, broadcast
+    against `shape`. sparse: only the non-zero values are stored, index_bytes more say where they belong."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    raw: memoryview
+    zero_point: int | NDArray[np.int64] = 0
+    sparse: bool = False
+    index_bytes: int = 0
+
+
+class Use(NamedTuple):
+    """How an operator uses a constant. macs: the operator's multiply-adds; saturated: of the bias beside it."""
+
+    operator: str
+    macs: int = 0
+    saturated_biases: int = 0
+
+
+def weight_tensor(stored: Stored, use: Use) -> WeightTensor:
+    """Look at every value; raises ValueError when the file holds fewer bytes than the shape needs."""
+    count = elements(stored.shape)
+    kept = len(stored.raw) * 8 // BITS[stored.dtype] if stored.sparse else count
+    values = values_of(stored.raw, stored.dtype, kept)
+    missing = count - kept
+    zero_point = stored.zero_point
+    if isinstance(zero_point, np.ndarray):
+        zero_point = np.broadcast_to(zero_point, stored.shape).reshape(-1)
+    zeros = zeros_in(values, stored.dtype, zero_point)
+    return WeightTensor(
+        name=stored.name,
+        operator=use.operator,
+        shape=stored.shape,
+        dtype=stored.dtype,
+        elements=count,
+        zeros=missing + zeros,
+        distinct=distinct_in(values) + (missing > 0 and zeros == 0),
+        saturated_biases=use.saturated_biases,
+        macs=use.macs,
+        stored_bytes=len(stored.raw) + stored.index_bytes,
+    )
+
+
+class Weights:
+    """The weights met so far, once per stored buffer, however many operators read it."""
+
+    def __init__(self) -> None:
+        self._stored: dict[object, Stored] = {}
+        self._uses: dict[object, Use] = {}
+
+    def add(self, key: object, stored: Stored, use: Use) -> None:
+        first = self._uses.get(key)
+        if first is None:
+            self._stored[key], self._uses[key] = stored, use
+            return
+        saturated = max(first.saturated_biases, use.saturated_biases)
+        self._uses[key] = Use(first.operator, first.macs + use.macs, saturated)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._stored
+
+    def tensors(self) -> tuple[WeightTensor, ...]:
+        return tuple(weight_tensor(self._stored[key], use) for key, use in self._uses.items())
