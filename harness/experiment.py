@@ -1,0 +1,161 @@
+"""bench.yaml -> Experiment. Every name, unit and combination is checked here, before any work."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from harness import caveats, gates
+from harness.errors import ExperimentError
+from harness.records import Experiment, GateRule, Limits, ModelSource, Runtime, Settings
+from harness.registry import nearest
+
+READY_SUFFIXES: dict[str, Runtime] = {".tflite": "tflite", ".pte": "executorch"}
+_PARTS: dict[str, type[msgspec.Struct]] = {
+    "model": ModelSource,
+    "settings": Settings,
+    "limits": Limits,
+    "gates[...]": GateRule,
+}
+_UNKNOWN = re.compile(r"Object contains unknown field `(?P<key>[^`]*)`(?: - at `\$\.?(?P<path>[^`]*)`)?")
+_MISSING = re.compile(r"Object missing required field `(?P<key>[^`]*)`(?: - at `\$\.?(?P<path>[^`]*)`)?")
+
+
+def read(path: Path) -> Experiment:
+    """The experiment in a bench.yaml file; raises ExperimentError with the place of the fault."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise ExperimentError(f"{path} does not exist", remedy="write one with `pocketbench init`") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ExperimentError(f"{path} cannot be read: {error}") from error
+    return decode(text, where=str(path), folder=path.resolve().parent)
+
+
+def decode(text: str, *, where: str, folder: Path) -> Experiment:
+    """The experiment in YAML `text`; relative paths in it start at `folder`."""
+    import yaml
+
+    try:
+        raw = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "not valid YAML"
+        raise ExperimentError(f"{where}{line}: {problem}", remedy="check indentation and colons") from error
+    if not isinstance(raw, dict):
+        raise ExperimentError(f"{where} is not a mapping of keys", remedy="see `pocketbench init` for an example")
+    if "folder" in raw:
+        raise ExperimentError(f"{where}: unknown key 'folder'", remedy="relative paths start beside bench.yaml")
+    return check(convert({**raw, "folder": str(folder)}, where=where), where=where)
+
+
+def convert(raw: dict[str, Any], *, where: str) -> Experiment:
+    """Types and keys, strictly; the fault is named with its path and the nearest known key."""
+    try:
+        return msgspec.convert(raw, type=Experiment)
+    except msgspec.ValidationError as error:
+        raise ExperimentError(f"{where}: {_explain(str(error))}", remedy="see `pocketbench schema`") from error
+
+
+def check(experiment: Experiment, *, where: str) -> Experiment:
+    """Names and combinations that types cannot tell; the same experiment comes back."""
+    try:
+        _check_source(experiment)
+        _check_names(experiment)
+        _check_numbers(experiment)
+    except ExperimentError as error:
+        raise ExperimentError(f"{where}: {error.message}", remedy=error.remedy) from error
+    return experiment
+
+
+def is_ready(experiment: Experiment) -> bool:
+    """Whether the model is a finished file that is measured as it is."""
+    return Path(experiment.model.source).suffix.lower() in READY_SUFFIXES
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema that editors use to complete bench.yaml."""
+    out: dict[str, Any] = msgspec.json.schema(Experiment)
+    out["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    out["title"] = "pocketbench bench.yaml"
+    del out["$defs"]["Experiment"]["properties"]["folder"]
+    return out
+
+
+def _check_source(experiment: Experiment) -> None:
+    source = Path(experiment.folder, experiment.model.source)
+    if not source.exists():
+        raise ExperimentError(
+            f"model.source: {experiment.model.source} does not exist in {experiment.folder}",
+            remedy="relative paths start in the folder of bench.yaml",
+        )
+
+
+def _check_names(experiment: Experiment) -> None:
+    from converters import recipes
+
+    if not experiment.runtimes or not experiment.recipes:
+        raise ExperimentError("at least one runtime and one recipe are needed", remedy="see `pocketbench recipes`")
+    for name in (*experiment.recipes, experiment.baseline.split("/")[-1]):
+        if not is_ready(experiment):
+            recipes.parse(name)
+    for key in ("runtimes", "recipes"):
+        names = getattr(experiment, key)
+        if len(set(names)) != len(names):
+            raise ExperimentError(f"{key}: {', '.join(names)} names one twice", remedy="name each once")
+    check_judgement(experiment)
+
+
+def check_judgement(experiment: Experiment) -> None:
+    """The gates parse and the accepted caveats exist."""
+    for gate in experiment.gates:
+        gates.parse(gate.gate if isinstance(gate, GateRule) else gate)
+    for id_ in experiment.accept:
+        if id_ not in caveats.CAVEATS:
+            raise ExperimentError(
+                f"accept: unknown caveat {id_!r}{nearest(id_, caveats.CAVEATS)}",
+                remedy=f"known: {', '.join(caveats.CAVEATS)}",
+            )
+
+
+def _check_numbers(experiment: Experiment) -> None:
+    positive = {
+        "settings": ("num_threads", "restarts", "num_runs", "blocks", "timeout_secs", "max_secs"),
+        "limits": ("timeout_secs", "memory_limit_mb"),
+        "model": ("calibration_samples", "evaluation_samples"),
+    }
+    for part, names in positive.items():
+        for name in names:
+            value = getattr(getattr(experiment, part), name)
+            if value <= 0:
+                raise ExperimentError(f"{part}.{name} is {value}, and must be above 0")
+    settings = experiment.settings
+    if settings.min_secs > settings.max_secs:
+        raise ExperimentError(f"settings.min_secs {settings.min_secs:g} is above max_secs {settings.max_secs:g}")
+    if settings.warmup_min_secs > settings.warmup_max_secs:
+        raise ExperimentError(
+            f"settings.warmup_min_secs {settings.warmup_min_secs:g} is above warmup_max_secs "
+            f"{settings.warmup_max_secs:g}"
+        )
+    if not 0.5 <= experiment.confidence < 1:
+        raise ExperimentError(f"confidence is {experiment.confidence:g}, and must be from 0.5 up to below 1")
+
+
+def _explain(message: str) -> str:
+    """msgspec's words in the user's: the path, the key, the nearest known one."""
+    if found := _UNKNOWN.search(message):
+        path, key = found["path"] or "", found["key"]
+        record: type[msgspec.Struct] = _PARTS.get(re.sub(r"\[\d+\]", "[...]", path), Experiment)
+        known = [name for name in record.__struct_fields__ if name != "folder"]
+        return f"unknown key {_join(path, key)!r}{nearest(key, known)}"
+    if found := _MISSING.search(message):
+        return f"missing key {_join(found['path'] or '', found['key'])!r}"
+    return message.replace("`$.", "`").replace(" - at", " at")
+
+
+def _join(path: str, key: str) -> str:
+    return f"{path}.{key}" if path else key

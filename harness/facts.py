@@ -1,0 +1,24 @@
+"""Everything a doubt can be drawn from: one build, what was measured, and the baseline it is held against."""
+
+from __future__ import annotations
+
+from harness.records import Estimate, Experiment, Measurement, Model, Record, Variant
+
+
+class Facts(Record, frozen=True, kw_only=True):
+    """One build of one experiment. baseline: id of the build it is compared with, "" for the baseline itself or where
+    there is none; baseline_metrics: empty likewise."""
+
+    experiment: Experiment
+    model: Model
+    variant: Variant
+    measurement: Measurement | None = None
+    metrics: dict[str, Estimate] = {}
+    baseline: str = ""
+    baseline_metrics: dict[str, Estimate] = {}
+
+    @property
+    def measured(self) -> Measurement | None:
+        """The measurement, where it has timed calls and did not fail."""
+        found = self.measurement
+        return found if found and found.failure is None and found.restarts else None

@@ -1,0 +1,28 @@
+"""From facts to conclusions: the ranking, the verdicts and the recommendation of a report."""
+
+from __future__ import annotations
+
+import msgspec
+
+from harness import gates, ranking, regression
+from harness.errors import EXIT_GATE_FAILED, EXIT_NOT_JUDGED, EXIT_PASS
+from harness.records import Outcome, Report
+
+OUTCOMES: dict[int, Outcome] = {EXIT_PASS: "pass", EXIT_GATE_FAILED: "fail", EXIT_NOT_JUDGED: "not judged"}
+
+
+def judge(report: Report) -> Report:
+    """The ranking, the verdicts and the recommendation, drawn anew from the facts in a report."""
+    if report.model is None:
+        return report
+    experiment = report.experiment
+    ranked = ranking.rank(experiment, report.model, report.variants, report.measurements)
+    standings = regression.with_changes(experiment, ranked, report.comparisons)
+    verdicts = gates.judge(experiment, report.model, standings)
+    return msgspec.structs.replace(
+        report,
+        standings=standings,
+        verdicts=verdicts,
+        gate_outcome=OUTCOMES[gates.exit_code(experiment, verdicts)] if experiment.gates else None,
+        recommendation=ranking.recommend(experiment, standings, verdicts),
+    )

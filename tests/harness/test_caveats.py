@@ -1,0 +1,265 @@
+"""harness/caveats.py: every doubt has facts that raise it and facts that do not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness import caveats, metrics
+from harness.caveats import CAVEATS
+from harness.facts import Facts
+from harness.records import Block, Caveat, Experiment, Failure, Memory, Settings, WeightTensor
+from tests.fakes import judged
+
+INT8 = {"int8": 990_000, "float32": 10_000}
+STATIC = "tflite/static_wi8_ai8"
+
+
+def held(id_: str, **changes: Any) -> Facts:
+    """A build whose file holds this."""
+    runtime = id_.partition("/")[0]
+    found = judged.contents(**{"format": "tflite" if runtime == "tflite" else "pte", **changes})
+    return judged.facts(id_, variant=judged.variant(id_, contents=found))
+
+
+def timed(**changes: Any) -> Facts:
+    return judged.facts(measured={"restarts": judged.restarts(**changes)})
+
+
+def answered(id_: str, *, model: dict[str, Any] | None = None, **changes: Any) -> Facts:
+    """A build whose outputs are like this."""
+    quality = judged.quality(**changes)
+    return judged.facts(id_, model=judged.model(**(model or {})), measured={"quality": quality})
+
+
+def against(
+    median_ms: float, *, size: int = 4_000_000, memory_mb: float = 20.0, base_ms: float = 2.0, **changes: Any
+) -> Facts:
+    """A build beside its baseline of 2 ms, 4,000,000 bytes and 20 MB."""
+    memory = Memory(peak_rss_mb=memory_mb, total_peak_rss_mb=memory_mb + 40)
+    variant = judged.variant(STATIC, contents=judged.contents(size_bytes=size, download_bytes=size))
+    measured = judged.measurement(STATIC, restarts=judged.restarts(median_ms, memory=memory, seed=1, **changes))
+    base = judged.variant(contents=judged.contents(download_bytes=4_000_000))
+    base_measured = judged.measurement(restarts=judged.restarts(base_ms, **changes))
+    return judged.facts(
+        STATIC,
+        variant=variant,
+        measurement=measured,
+        metrics=metrics.estimates(variant, measured, 0.95, "accuracy"),
+        baseline="tflite/fp32",
+        baseline_metrics=metrics.estimates(base, base_measured, 0.95, "accuracy"),
+    )
+
+
+def drifting(slope: float) -> Facts:
+    ramp = 1 + slope * np.linspace(0, 1, 80)
+    random = np.random.default_rng(0)
+    made = tuple(judged.restart(blocks=judged.blocks(2 * ramp * random.lognormal(0, 0.005, 80))) for _ in range(5))
+    return judged.facts(measured={"restarts": made})
+
+
+def levels(*milliseconds: float) -> Facts:
+    made = tuple(judged.restart(blocks=judged.blocks([ms] * 80)) for ms in milliseconds)
+    return judged.facts(measured={"restarts": made})
+
+
+def canaries(*times_us: float) -> Facts:
+    blocks = tuple(Block(wall_ns=(10**6,) * 10, wait_ns=(0,) * 10, canary_ns=int(us * 1000)) for us in times_us)
+    return judged.facts(measured={"restarts": (judged.restart(blocks=blocks),) * 5})
+
+
+def weight(**changes: Any) -> WeightTensor:
+    fields = {"name": "conv1", "operator": "CONV_2D", "shape": (8, 3), "dtype": "int8", "elements": 24, "zeros": 0}
+    return WeightTensor(**{**fields, "distinct": 20, **changes})
+
+
+def on(device: object, asked: str = "host") -> Facts:
+    experiment: Experiment = judged.experiment(device=asked)
+    return judged.facts(experiment=experiment, measured={"device": device})
+
+
+RAISED: list[tuple[str, Facts, str]] = [
+    ("HOST", on(judged.HOST), "measured on x86, x86_64"),
+    ("HOST-FALLBACK", on(judged.HOST, "phone"), "phone was asked for, measured on x86"),
+    ("EMULATOR", on(judged.EMULATOR), "measured on avd"),
+    ("FEW-SAMPLES", timed(count=1), "80 timed samples in 1 restart"),
+    ("FEW-SAMPLES", timed(count=2, calls=10), "20 timed samples in 2 restarts"),
+    ("UNSTABLE", levels(2.0, 2.1, 3.0, 2.0), "go from 2 to 3 ms"),
+    ("UNSTABLE", timed(steady=False), "5 of 5 restarts were not steady"),
+    ("UNSTABLE", drifting(0.10), "is 5 % slower than the first"),
+    ("UNSTABLE", drifting(-0.10), "% faster than the first"),
+    ("NOISY-MACHINE", timed(wait_share=0.3), "30 % of the timed wall time"),
+    ("STARVED", timed(wait_share=0.85), "85 % of the timed wall time"),
+    ("WAIT-UNKNOWN", timed(wait_share=None), "does not tell"),
+    ("WAIT-UNKNOWN", judged.facts(measured={"settings": Settings(num_threads=4)}), "4 threads"),
+    ("CANARY", canaries(40, 40, 40, 44, 44), "from 40 to 44 us: 10 % apart"),
+    ("PROMISE-BROKEN", held(STATIC, weight_elements={"float32": 100}), "100 % of the weights are float32, not int8"),
+    ("PROMISE-BROKEN", held("executorch/fp16", weight_elements={"float32": 92, "float16": 8}), "92 % of the weights"),
+    ("PROMISE-BROKEN", held("tflite/weight_only_wi4_afp32", weight_elements=INT8), "mostly int8, not int4"),
+    ("PROMISE-BROKEN", held("tflite/prune(0.5)+static_wi8_ai8", weight_elements={"float32": 9}), "float32, not int8"),
+    (
+        "PROMISE-BROKEN",
+        held(STATIC, weight_elements={"float32": 9}, operators={"QUANTIZE": 1, "CONV_2D": 3}),
+        "only QUANTIZE and DEQUANTIZE were added",
+    ),
+    (
+        "PROMISE-BROKEN",
+        held(STATIC, weight_elements=INT8, activation_dtypes={"float32": 20, "int32": 90}),
+        "only 0 % of the activation tensors are int8",
+    ),
+    (
+        "PROMISE-BROKEN",
+        held("tflite/static_wi8_ai16", weight_elements=INT8, activation_dtypes={"float32": 15, "int16": 5}),
+        "only 25 % of the activation tensors are int16",
+    ),
+    (
+        "PARTLY-QUANTIZED",
+        held("executorch/dynamic_wi8_afp32", weight_elements={"int8": 74, "float32": 26}),
+        "26 % of the weights are float32, not int8",
+    ),
+    (
+        "SATURATED-BIAS",
+        held(STATIC, weight_elements=INT8, weights=(weight(), weight(saturated_biases=2), weight(saturated_biases=1))),
+        "3 bias values at the int32 limit, in CONV_2D conv1 and 1 more",
+    ),
+    (
+        "DELEGATE-FELL-BACK",
+        held("tflite/dynamic_wi8_afp32", delegated_macs_share=0.41, left_operators={"DEPTHWISE_CONV_2D": 17}),
+        "41 % of the multiply-adds run in a delegate; left to the runtime's own kernels: 17 x DEPTHWISE_CONV_2D",
+    ),
+    (
+        "DELEGATE-FELL-BACK",
+        held("executorch/fp32", delegated_macs_share=None, delegated_operators=0, total_operators=42),
+        "0 of 42 operators",
+    ),
+    (
+        "DELEGATE-FELL-BACK",
+        judged.facts(
+            variant=judged.variant(contents=judged.contents(delegated_macs_share=None)),
+            measured={"restarts": judged.restarts(delegated_operators=3, total_operators=30)},
+        ),
+        "3 of 30 operators",
+    ),
+    ("NO-BENEFIT", against(2.0), "file 3.81 MB against 3.81 MB"),
+    ("NO-BENEFIT", against(2.5, memory_mb=30.0), "against tflite/fp32: on-CPU p50 2.49 ms against 2.00 ms"),
+    ("SLOWER-THAN-BASELINE", against(6.0, size=1_000_000), "2.99 times the on-CPU p50 of tflite/fp32"),
+    ("SLOWER-THAN-BASELINE", against(6.0, wait_share=None), "times the latency p50 of tflite/fp32"),
+    ("OUTPUT-DRIFT", answered("tflite/fp32", max_rel_diff=0.01), "up to 0.01 of the largest one"),
+    ("OUTPUT-DRIFT", answered("executorch/fp16", max_rel_diff=0.2), "fp16 should stay within 0.1"),
+    ("OUTPUT-DRIFT", answered("executorch/weight_only_wi8_afp32", score=0.126), "accuracy 0.126, the model itself has"),
+    (
+        "OUTPUT-DRIFT",
+        answered(STATIC, score=None, reference_score=None, top1_agreement=0.5),
+        "the model's in 50 % of the samples; 8 bits should keep 80 %",
+    ),
+    (
+        "OUTPUT-DRIFT",
+        answered(STATIC, score=None, reference_score=None, top1_agreement=None, snr_db=2.0),
+        "signal to noise 2.0 dB; 8 bits should keep 8 dB",
+    ),
+    ("OUTPUT-DRIFT", answered(STATIC, model={"random_weights": True}, snr_db=-3.0), "signal to noise -3.0 dB"),
+    ("NON-FINITE-OUTPUT", answered("executorch/fp16", non_finite=7), "7 output values NaN or infinite"),
+    ("RANDOM-WEIGHTS", judged.facts(model=judged.model(random_weights=True)), "no trained weights"),
+    ("NO-REFERENCE", judged.facts(measured={"quality": None}), "no model to hold the outputs against"),
+    ("NO-LABELS", answered(STATIC, model={"labelled": False, "metric": ""}, score=None), "have no labels"),
+    ("NO-LABELS", answered(STATIC, score=None), "the labels fit no output"),
+]
+
+QUIET: list[tuple[str, Facts]] = [
+    ("HOST", on(judged.PHONE, "phone")),
+    ("HOST", on(judged.HOST, "phone")),
+    ("HOST-FALLBACK", on(judged.HOST)),
+    ("EMULATOR", on(judged.PHONE, "phone")),
+    ("FEW-SAMPLES", timed(count=2, calls=20)),
+    ("UNSTABLE", timed()),
+    ("UNSTABLE", levels(2.0, 2.1, 2.2, 2.0)),
+    ("UNSTABLE", drifting(0.01)),
+    ("NOISY-MACHINE", timed(wait_share=0.02)),
+    ("NOISY-MACHINE", timed(wait_share=None)),
+    ("STARVED", timed(wait_share=0.6)),
+    ("WAIT-UNKNOWN", timed()),
+    ("CANARY", canaries(40, 40.5, 41, 41.5, 40)),
+    ("CANARY", timed()),
+    ("PROMISE-BROKEN", held(STATIC, weight_elements=INT8, activation_dtypes={"int8": 30, "float32": 2})),
+    ("PROMISE-BROKEN", held("tflite/weight_only_wi4_afp32", weight_elements={"int4": 95, "float32": 5})),
+    ("PROMISE-BROKEN", held("tflite/fp32")),
+    ("PROMISE-BROKEN", held("executorch/static_wi8_ai8", weight_elements=INT8, activation_dtypes={"float32": 2})),
+    ("PROMISE-BROKEN", held(STATIC, weight_elements={})),
+    ("PARTLY-QUANTIZED", held("tflite/dynamic_wi8_afp32", weight_elements={"int8": 95, "float32": 5})),
+    ("PARTLY-QUANTIZED", held(STATIC, weight_elements={"float32": 100})),  # that is PROMISE-BROKEN
+    ("SATURATED-BIAS", held(STATIC, weight_elements=INT8, weights=(weight(),))),
+    (
+        "DELEGATE-FELL-BACK",
+        held("executorch/fp32", delegated_macs_share=0.99, delegated_operators=4, total_operators=9),
+    ),
+    ("DELEGATE-FELL-BACK", held("executorch/fp32", delegated_macs_share=None)),
+    ("NO-BENEFIT", against(2.0, size=3_900_000)),
+    ("NO-BENEFIT", against(2.0, memory_mb=15.0)),
+    ("NO-BENEFIT", against(1.5)),
+    ("NO-BENEFIT", against(2.0, count=1, calls=4)),  # too few samples to claim it
+    ("NO-BENEFIT", judged.facts()),  # the baseline itself
+    ("SLOWER-THAN-BASELINE", against(2.02)),
+    ("OUTPUT-DRIFT", answered("tflite/fp32", max_rel_diff=1e-5)),
+    ("OUTPUT-DRIFT", answered("tflite/fp16", max_rel_diff=1e-3)),
+    ("OUTPUT-DRIFT", answered(STATIC, score=0.89, top1_agreement=0.75, snr_db=7.0)),
+    ("OUTPUT-DRIFT", answered(STATIC, model={"random_weights": True}, score=0.1, snr_db=25.0)),
+    ("OUTPUT-DRIFT", answered("tflite/channels(0.5)+static_wi8_ai8", score=0.82)),
+    ("OUTPUT-DRIFT", answered("tflite/weight_only_wi4_afp32", score=0.81)),
+    ("NON-FINITE-OUTPUT", answered(STATIC)),
+    ("RANDOM-WEIGHTS", judged.facts()),
+    ("NO-REFERENCE", judged.facts()),
+    ("NO-LABELS", judged.facts()),
+    ("NO-LABELS", judged.facts(measured={"quality": None})),
+]
+
+
+@pytest.mark.parametrize(("id_", "facts", "detail"), RAISED, ids=[row[0] for row in RAISED])
+def test_facts_that_raise_a_doubt_raise_it_with_figures(id_: str, facts: Facts, detail: str) -> None:
+    found = {caveat.id: caveat for caveat in caveats.judge(facts)}
+    assert id_ in found
+    assert detail in found[id_].detail
+
+
+@pytest.mark.parametrize(("id_", "facts"), QUIET, ids=[row[0] for row in QUIET])
+def test_facts_that_do_not_raise_a_doubt_leave_it_out(id_: str, facts: Facts) -> None:
+    assert id_ not in {caveat.id for caveat in caveats.judge(facts)}
+
+
+def test_every_doubt_of_the_table_is_raised_here_and_left_out_here() -> None:
+    assert {row[0] for row in RAISED} == {row[0] for row in QUIET} == set(CAVEATS)
+
+
+def test_a_sound_build_on_the_host_has_the_one_caveat_that_informs() -> None:
+    found = caveats.judge(judged.facts())
+    assert [caveat.id for caveat in found] == ["HOST"]
+    assert not any(caveats.casts_doubt(found[0], name) for name in metrics.METRICS)
+
+
+def test_a_build_without_a_file_has_no_caveats() -> None:
+    failed = judged.variant("tflite/fp16", failure=Failure(stage="convert", reason="no"))
+    assert caveats.judge(judged.facts("tflite/fp16", variant=failed, measurement=None)) == ()
+
+
+def test_a_build_that_could_not_be_measured_is_still_judged_by_its_file() -> None:
+    facts = held(STATIC, weight_elements={"float32": 1})
+    facts = Facts(experiment=facts.experiment, model=facts.model, variant=facts.variant)
+    assert [caveat.id for caveat in caveats.judge(facts)] == ["PROMISE-BROKEN"]
+
+
+@pytest.mark.parametrize(
+    ("id_", "doubted", "trusted"),
+    [
+        ("NOISY-MACHINE", ["latency_ms.p90", "first_inference_ms"], ["on_cpu_ms.p50", "size_bytes", "accuracy"]),
+        ("EMULATOR", ["latency_ms.p50", "on_cpu_ms.p50", "peak_rss_mb"], ["size_bytes", "accuracy", "cosine"]),
+        ("RANDOM-WEIGHTS", ["accuracy", "accuracy_change", "cosine", "snr_db"], ["latency_ms.p50", "size_mb"]),
+        ("OUTPUT-DRIFT", ["latency_ms.p50", "size_bytes", "anything"], []),
+        ("NO-BENEFIT", [], ["latency_ms.p50", "size_bytes", "accuracy"]),
+    ],
+)
+def test_a_caveat_doubts_the_metrics_that_it_is_about(id_: str, doubted: list[str], trusted: list[str]) -> None:
+    facts = next(row[1] for row in RAISED if row[0] == id_)
+    caveat: Caveat = next(one for one in caveats.judge(facts) if one.id == id_)
+    assert all(caveats.casts_doubt(caveat, name) for name in doubted)
+    assert not any(caveats.casts_doubt(caveat, name) for name in trusted)

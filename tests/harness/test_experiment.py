@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from harness import experiment
+from harness.errors import ExperimentError
+from harness.records import Experiment
+
+MINIMAL = "model: {source: model.py}\n"
+
+
+def decode(tmp_path: Path, text: str) -> Experiment:
+    (tmp_path / "model.py").write_text("")
+    return experiment.decode(text, where="bench.yaml", folder=tmp_path)
+
+
+def test_only_the_model_is_required_and_the_rest_has_defaults(tmp_path: Path) -> None:
+    found = decode(tmp_path, MINIMAL)
+    assert found.runtimes == ("tflite", "executorch")
+    assert found.folder == str(tmp_path)
+
+
+def test_relative_paths_start_beside_bench_yaml(tmp_path: Path) -> None:
+    (tmp_path / "model.py").write_text("")
+    (tmp_path / "bench.yaml").write_text(MINIMAL)
+    assert experiment.read(tmp_path / "bench.yaml").folder == str(tmp_path.resolve())
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("modle: {source: model.py}", r"unknown key 'modle'; did you mean 'model'\?"),
+        ("model: {source: model.py, sorce: x}", r"unknown key 'model.sorce'; did you mean 'source'\?"),
+        (MINIMAL + "settings: {restart: 3}", r"unknown key 'settings.restart'; did you mean 'restarts'\?"),
+        (MINIMAL + "settings: {restarts: many}", r"Expected `int`, got `str` at `settings.restarts`"),
+        (MINIMAL + "settings: {restarts: 0}", r"settings.restarts is 0, and must be above 0"),
+        (MINIMAL + "settings: {min_secs: 20}", r"settings.min_secs 20 is above max_secs 10"),
+        (
+            MINIMAL + "gates: [{gate: size_mb <= 3, build: x}]",
+            r"unknown key 'gates\[0\].build'; did you mean 'builds'",
+        ),
+        (MINIMAL + "gates: [latency_ms.p09 <= 3]", r"latency_ms.p09.*latency_ms.p90"),
+        (MINIMAL + "gates: [latency_ms.p90 = 3]", r"latency_ms.p90 = 3"),
+        (MINIMAL + "recipes: [static_wi8_ai9]", r"static_wi8_ai9.*static_wi8_ai8"),
+        (MINIMAL + "recipes: [fp32, fp32]", r"recipes: fp32, fp32 names one twice"),
+        (MINIMAL + "recipes: []", r"at least one runtime and one recipe"),
+        (MINIMAL + "runtimes: [onnx]", r"runtimes"),
+        (MINIMAL + "baseline: fp31", r"fp31.*fp32"),
+        (MINIMAL + "accept: [NOISY-MASHINE]", r"unknown caveat 'NOISY-MASHINE'; did you mean 'NOISY-MACHINE'\?"),
+        (MINIMAL + "confidence: 1.5", r"confidence is 1.5"),
+        (MINIMAL + "folder: /", r"unknown key 'folder'"),
+        ("model: {source: other.py}", r"model.source: other.py does not exist"),
+        ("runtimes: [tflite]", r"missing key 'model'"),
+        ("model: [\n", r"bench.yaml, line 2"),
+        ("- a\n", r"bench.yaml is not a mapping"),
+        ("", r"bench.yaml is not a mapping"),
+    ],
+)
+def test_a_fault_is_named_with_its_place_and_what_was_probably_meant(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ExperimentError) as caught:
+        decode(tmp_path, text)
+    assert re.search(message, f"{caught.value}; {caught.value.remedy}")
+    assert str(caught.value).startswith("bench.yaml")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_bench_yaml_says_how_to_write_one(tmp_path: Path) -> None:
+    with pytest.raises(ExperimentError, match="does not exist") as caught:
+        experiment.read(tmp_path / "bench.yaml")
+    assert "pocketbench init" in caught.value.remedy
+
+
+def test_the_template_of_init_is_a_valid_experiment(tmp_path: Path) -> None:
+    template = Path(experiment.__file__).with_name("bench.template.yaml").read_text()
+    found = decode(tmp_path, template.replace("{model}", "model.py"))
+    assert found.name == "my-model" and len(found.gates) == 2
+
+
+def test_the_schema_accepts_what_is_accepted_and_refuses_unknown_keys(tmp_path: Path) -> None:
+    schema = experiment.schema()
+    template = Path(experiment.__file__).with_name("bench.template.yaml").read_text()
+    jsonschema.validate(yaml.safe_load(template.replace("{model}", "model.py")), schema)
+    for wrong in ({"model": {"source": "x"}, "recipies": ["fp32"]}, {"model": {"source": "x"}, "folder": "/"}, {}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(wrong, schema)
