@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from converters import contents, digests, numerics, recipes, samples
+from converters import contents, dead_channels, digests, numerics, recipes, samples
 from converters.job import Build, ConvertJob
 from converters.samples import Arrays
 from converters.workshop import read_facts
@@ -71,14 +71,29 @@ def _quantize(source: Path, name: str, prepared: Path, target: Path) -> tuple[st
     """Write the quantized file; what the recipe leaves out on purpose comes back as warnings."""
     from ai_edge_quantizer import quantizer
 
-    tool = quantizer.Quantizer(str(source), _RECIPES[name]())
+    start, revived = _without_dead_channels(source, name, target)
+    tool = quantizer.Quantizer(str(start), _RECIPES[name]())
     ranges = None
     if tool.need_calibration:
         # A list, not a generator: it is read twice. One thread: sums in one order, and the machine is shared.
         ranges = tool.calibrate({_SIGNATURE: _calibration(source, prepared)}, num_threads=1)
     tool.quantize(ranges, enable_progress_report=False).export_model(str(target))
+    if start != source:
+        start.unlink()
     operators = contents.read(source).operators
-    return tuple(_LEFT_OUT[name, operator] for operator in sorted(operators) if (name, operator) in _LEFT_OUT)
+    left_out = (_LEFT_OUT[name, operator] for operator in sorted(operators) if (name, operator) in _LEFT_OUT)
+    return (*revived, *left_out)
+
+
+def _without_dead_channels(source: Path, name: str, target: Path) -> tuple[Path, tuple[str, ...]]:
+    """What a static recipe starts from, and a word about it where that is not the fp32 file as it is."""
+    revived = target.with_name("revived.tflite")
+    dead = dead_channels.revive(source, revived) if recipes.RECIPES[name].calibrated else 0
+    if not dead:
+        return source, ()
+    return revived, (
+        f"{dead} output channels have a bias but no weights; each got a tiny weight, so that its integer bias fits",
+    )
 
 
 def _calibration(source: Path, prepared: Path) -> list[dict[str, np.ndarray[Any, Any]]]:
