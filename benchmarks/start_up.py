@@ -18,14 +18,31 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from device_runners import wire
+from device_runners.host import WORKER
+from device_runners.wire import BuildFile, Timing
 from harness.errors import ProcessError
 from harness.process import Bounds, execute
-from harness.records import Record
+from harness.records import Record, Runtime
 from harness.stats import range_interval
 
 BOUNDS = Bounds(timeout_secs=300)
-ENVIRONMENT = {"OMP_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(Path(__file__).parents[1])}
-START = "from device_runners import host_worker, engines; engines.start({!r}, 1)"
+ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "PYTHONPATH": str(Path(__file__).parents[1]),
+}
+REFUSED = Timing(
+    num_threads=1,
+    warmup_runs=0,
+    warmup_min_secs=0,
+    warmup_max_secs=0,
+    num_runs=1,
+    min_secs=0,
+    max_secs=0,
+    blocks=1,
+)
 
 
 class Pair(Record, frozen=True, kw_only=True):
@@ -37,19 +54,27 @@ class Pair(Record, frozen=True, kw_only=True):
     goal: float
 
 
-def pairs(tensorflow_python: str) -> list[Pair]:
+def runner(runtime: Runtime, folder: Path) -> tuple[str, ...]:
+    """The worker as a run starts it, with a build that is not there: all of a start, and an answer, but no model."""
+    build = BuildFile(id=runtime, runtime=runtime, path="missing", sha256="")
+    request = folder / f"{runtime}.json"
+    wire.write(request, wire.Request(run_id=runtime, builds=(build,), timing=REFUSED))
+    return (*WORKER, str(request), str(folder / f"{runtime}.answer.json"))
+
+
+def pairs(tensorflow_python: str, folder: Path) -> list[Pair]:
     command = Path(sys.executable).with_name("pocketbench")
     entry = (str(command),) if command.exists() else (sys.executable, "-c", "from harness.cli import main; main()")
     return [
         Pair(
             name="TFLite runner / import tensorflow",
-            ours=(sys.executable, "-c", START.format("tflite")),
+            ours=runner("tflite", folder),
             anchor=(tensorflow_python, "-c", "import tensorflow"),
             goal=0.05,
         ),
         Pair(
             name="ExecuTorch runner / import executorch.runtime",
-            ours=(sys.executable, "-c", START.format("executorch")),
+            ours=runner("executorch", folder),
             anchor=(sys.executable, "-c", "import executorch.runtime"),
             goal=0.35,
         ),
@@ -62,22 +87,21 @@ def pairs(tensorflow_python: str) -> list[Pair]:
     ]
 
 
-def measure(wanted: Sequence[Pair], rounds: int) -> dict[tuple[str, ...], list[float]]:
+def measure(wanted: Sequence[Pair], rounds: int, log: Path) -> dict[tuple[str, ...], list[float]]:
     """CPU seconds of every command, round by round; a command that fails is left out with a word about why."""
     seconds: dict[tuple[str, ...], list[float]] = {argv: [] for pair in wanted for argv in (pair.ours, pair.anchor)}
-    with tempfile.TemporaryDirectory() as folder:
-        for number in range(-1, rounds):  # the first fills the caches and does not count
-            for argv in random.sample(list(seconds), len(seconds)):
-                try:
-                    done = execute(argv, bounds=BOUNDS, log=Path(folder, "log"), env=ENVIRONMENT)
-                except ProcessError as error:
-                    last = error.output_tail.strip().rpartition("\n")[2]
-                    print(f"cannot be measured: {' '.join(argv)}: {last or error.message}")
-                    del seconds[argv]
-                    continue
-                if number >= 0:
-                    seconds[argv].append(done.cpu_secs)
-            print(f"\rround {number + 1} of {rounds}", end="", file=sys.stderr, flush=True)
+    for number in range(-1, rounds):  # the first fills the caches and does not count
+        for argv in random.sample(list(seconds), len(seconds)):
+            try:
+                done = execute(argv, bounds=BOUNDS, log=log, env=ENVIRONMENT)
+            except ProcessError as error:
+                last = error.output_tail.strip().rpartition("\n")[2]
+                print(f"cannot be measured: {' '.join(argv)}: {last or error.message}")
+                del seconds[argv]
+                continue
+            if number >= 0:
+                seconds[argv].append(done.cpu_secs)
+        print(f"\rround {number + 1} of {rounds}", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
     return seconds
 
@@ -103,8 +127,9 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--tensorflow-python", default=sys.executable, help="a Python that has tensorflow")
     arguments = parser.parse_args()
-    wanted = pairs(arguments.tensorflow_python)
-    seconds = measure(wanted, max(7, arguments.rounds))
+    with tempfile.TemporaryDirectory() as temporary:
+        wanted = pairs(arguments.tensorflow_python, Path(temporary))
+        seconds = measure(wanted, max(7, arguments.rounds), Path(temporary, "log"))
     judged = [judge(pair, seconds) for pair in wanted]
     for line, _ in judged:
         print(line)

@@ -4,8 +4,9 @@
 
 For each runtime one network is loaded once; then, in rounds and in random order within each, the runner's own loop
 times a block of it (inputs fed before each call, run-queue wait read, probe subtracted) and a bare loop of clock,
-call, clock times as many calls, twice: the second one, against the first, is the control. A ratio is the median over
-rounds with a 99 % order-statistic interval. Goal: within 1 % for a network of about two milliseconds; a network of
+call, clock times as many calls, twice: the second one, against the first, is the control. Rounds in which the thread
+had to wait for a processor are left out, whatever they say. A ratio is the median over the others with a 99 %
+order-statistic interval. Goal: within 1 % for a network of about two milliseconds; a network of
 microseconds is shown beside it. Exit code 0: within; 1: not within; 2: the intervals, or the control, do not allow to
 tell (a busy machine: run it again for longer).
 """
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import math
 import os
 import random
 import sys
@@ -37,7 +39,9 @@ from harness.stats import quantile, quantile_interval
 
 GOAL = 0.01
 CONFIDENCE = 0.99
-ROUNDS_AT_LEAST = 40
+ROUNDS_AT_LEAST = 100
+SAMPLES = 5  # of each kind in a round: few, so that enough rounds are left alone on a busy machine
+PATIENCE = 4  # times the seconds asked for, while fewer rounds than needed were left alone
 SIZES = {"mobile": (64, 128), "tiny": (4, 16)}  # width, edge
 FILES: dict[Runtime, str] = {"tflite": "tflite", "executorch": "pte"}
 TIMING = Timing(
@@ -53,13 +57,14 @@ TIMING = Timing(
 
 
 class Found(Record, frozen=True, kw_only=True):
-    """Ratios over rounds of one network in one runtime; p50s are of all its rounds, milliseconds."""
+    """Ratios of the undisturbed rounds of one network in one runtime; p50s are of these, milliseconds."""
 
     name: str
     ratios: tuple[float, ...]
     controls: tuple[float, ...]
     reported_ms: float
     bare_ms: float
+    rounds: int
 
 
 def make(folder: Path) -> None:
@@ -112,6 +117,12 @@ def reported_ms(block: Block) -> float:
     return quantile(latency_samples_ms(measurement)[0], 0.5)
 
 
+def waited_ns() -> int:
+    """Time that this thread stood in the run queue until now; 0 where the system does not tell."""
+    fields = linux.text_of(Path("/proc/thread-self/schedstat")).split()
+    return int(fields[1]) if fields else 0
+
+
 def compare(name: str, engine: engines.Engine, stopwatch: Stopwatch, seconds: float) -> Found:
     """Rounds until the time is over, or the interval is narrow enough not to need more."""
     rng = np.random.default_rng(0)
@@ -121,37 +132,52 @@ def compare(name: str, engine: engines.Engine, stopwatch: Stopwatch, seconds: fl
     wall_ns, wait_ns = loop.first()
     loop.size(wall_ns - wait_ns, lambda: True)
     loop.warm_up()
-    samples, per_sample = 10, loop.calls_per_sample
+    per_sample = loop.calls_per_sample
     arms: dict[str, Callable[[], float]] = {
-        "reported": lambda: reported_ms(loop.block(samples * per_sample)),
-        "bare": lambda: bare_ms(engine.invoke, samples, per_sample),
-        "control": lambda: bare_ms(engine.invoke, samples, per_sample),
+        "reported": lambda: reported_ms(loop.block(SAMPLES * per_sample)),
+        "bare": lambda: bare_ms(engine.invoke, SAMPLES, per_sample),
+        "control": lambda: bare_ms(engine.invoke, SAMPLES, per_sample),
     }
     found: dict[str, list[float]] = {arm: [] for arm in arms}
-    end = time.monotonic() + seconds
-    while time.monotonic() < end or len(found["bare"]) < ROUNDS_AT_LEAST:
-        for arm in random.sample(list(arms), len(arms)):
-            found[arm].append(arms[arm]())
+    rounds, start = 0, time.monotonic()
+    while (passed := time.monotonic() - start) < seconds or (
+        len(found["bare"]) < ROUNDS_AT_LEAST and passed < PATIENCE * seconds
+    ):
+        waited = waited_ns()
+        once = {arm: arms[arm]() for arm in random.sample(list(arms), len(arms))}
+        rounds += 1
+        if waited_ns() == waited:
+            for arm, value in once.items():
+                found[arm].append(value)
     ratios = tuple(a / b for a, b in zip(found["reported"], found["bare"], strict=True))
     controls = tuple(a / b for a, b in zip(found["control"], found["bare"], strict=True))
-    p50s = {arm: quantile(values, 0.5) for arm, values in found.items()}
-    return Found(name=name, ratios=ratios, controls=controls, reported_ms=p50s["reported"], bare_ms=p50s["bare"])
+    reported, bare = (quantile(found[arm] or [math.nan], 0.5) for arm in ("reported", "bare"))
+    return Found(name=name, ratios=ratios, controls=controls, reported_ms=reported, bare_ms=bare, rounds=rounds)
 
 
 def judge(found: Found) -> tuple[str, int]:
     """(one line, exit code)."""
-    ratio, (low, high) = quantile(found.ratios, 0.5), quantile_interval(found.ratios, 0.5, CONFIDENCE)[:2]
-    control = quantile_interval(found.controls, 0.5, CONFIDENCE)[:2]
+    if len(found.ratios) < ROUNDS_AT_LEAST:
+        return f"{found.name}: inconclusive, {len(found.ratios)} of {found.rounds} rounds were left alone", 2
+    low, high = _interval(found.ratios)
+    control_low, control_high = _interval(found.controls)
     line = (
-        f"{found.name}: {ratio:.4f} [{low:.4f}, {high:.4f}], {found.reported_ms:.4f} ms reported, "
-        f"{found.bare_ms:.4f} ms bare, control [{control[0]:.4f}, {control[1]:.4f}], {len(found.ratios)} rounds"
+        f"{found.name}: {quantile(found.ratios, 0.5):.4f} [{low:.4f}, {high:.4f}], "
+        f"{found.reported_ms:.4f} ms reported, {found.bare_ms:.4f} ms bare, "
+        f"control [{control_low:.4f}, {control_high:.4f}], {len(found.ratios)} of {found.rounds} rounds"
     )
-    if None in (low, high, *control) or not (control[0] >= 1 - GOAL and control[1] <= 1 + GOAL):
-        return f"{line}: inconclusive", 2
+    if control_low < 1 - GOAL or control_high > 1 + GOAL:
+        return f"{line}: inconclusive, the control is off", 2
     if low >= 1 - GOAL and high <= 1 + GOAL:
         return f"{line}: within {GOAL:.0%}", 0
-    apart = high < 1 - GOAL or low > 1 + GOAL
-    return f"{line}: {'not within' if apart else 'inconclusive, not surely within'} {GOAL:.0%}", 1 if apart else 2
+    if high < 1 - GOAL or low > 1 + GOAL:
+        return f"{line}: not within {GOAL:.0%}", 1
+    return f"{line}: inconclusive, not surely within {GOAL:.0%}", 2
+
+
+def _interval(ratios: tuple[float, ...]) -> tuple[float, float]:
+    low, high = quantile_interval(ratios, 0.5, CONFIDENCE)[:2]
+    return -math.inf if low is None else low, math.inf if high is None else high
 
 
 def measure(folder: Path, seconds: float) -> int:
@@ -165,7 +191,7 @@ def measure(folder: Path, seconds: float) -> int:
                 line, code = judge(found)
                 print(f"{line}; excess {1e3 * (found.reported_ms - found.bare_ms):+.2f} us")
                 if size == "mobile":
-                    figures.append(f"{runtime} {quantile(found.ratios, 0.5):.4f}")
+                    figures.append(f"{runtime} {quantile(found.ratios or (math.nan,), 0.5):.4f}")
                     worst = max(worst, code)
     print(f"load {linux.load_average()}")
     verdict = ("within", "not within", "inconclusive: within")[worst]

@@ -26,7 +26,7 @@ from typing import Annotated, Literal, TypeVar
 import msgspec
 
 from harness.errors import RunnerError, StoreError
-from harness.records import Block, Memory, Record, Runtime, TensorSpec
+from harness.records import Block, EnergyTrace, Memory, Record, Runtime, TensorSpec
 
 WIRE_VERSION = 1
 MAX_JSON_BYTES = 64 * 2**20
@@ -86,7 +86,8 @@ class PlannedBlock(Record, frozen=True, kw_only=True):
 class Request(Record, frozen=True, kw_only=True):
     """Measure these builds. inputs: the samples to time with (taken in turn) and, where `outputs` names a
     folder, to run once each after the timing, so that the measured build's own outputs can be judged.
-    Empty inputs: zeros of the build's own shapes, and no outputs."""
+    Empty inputs: zeros of the build's own shapes, and no outputs. samples_per_block: most that are sent back of a
+    timed block, evenly spaced over it, so that minutes of short calls still fit in a response; 0 for all."""
 
     wire_version: int = WIRE_VERSION
     run_id: str
@@ -96,6 +97,7 @@ class Request(Record, frozen=True, kw_only=True):
     paced: bool = False
     inputs: tuple[TensorFile, ...] = ()
     outputs: str = ""
+    samples_per_block: Count = 0
 
 
 class BuildResult(Record, frozen=True, kw_only=True):
@@ -104,7 +106,8 @@ class BuildResult(Record, frozen=True, kw_only=True):
     delegate: name of what took operators off the runtime's own kernels ("" for nothing), with the counts as the
     runtime tells them after loading. steady: whether the warm-up rule was met before its time limit. inputs,
     outputs: the build's own; output_files: what was written, quantized outputs as the float32 they stand for.
-    facts: of this build in this process, such as what was done to its inputs.
+    facts: of this build in this process, such as what was done to its inputs. energy: one group of blocks, where the
+    device has a counter and the build was alone in its request.
     """
 
     build: str
@@ -121,6 +124,7 @@ class BuildResult(Record, frozen=True, kw_only=True):
     delegated_operators: int | None = None
     total_operators: int | None = None
     facts: dict[str, str] = {}
+    energy: EnergyTrace | None = None
     failure: str = ""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 
@@ -20,7 +19,7 @@ code = host_worker.main(sys.argv[1:])
 tops = {name.partition('.')[0] for name in set(sys.modules) - before}
 print(code, *sorted(tops - sys.stdlib_module_names), file=sys.stderr)
 """
-ALLOWED = {"device_runners", "harness", "msgspec", "numpy"}
+ALLOWED = {"device_runners", "harness", "msgspec", "numpy", "typing_extensions"}
 
 
 def imported(request: object, folder: Path) -> set[str]:
@@ -47,12 +46,6 @@ def test_serving_a_pte_build_imports_torch_and_not_the_exporter(pte_files: Path,
     runner = HostRunner((sys.executable, "-c", program))
     runner.run(ask(pte_files / "dense.pte"), folder=tmp_path, bounds=Bounds(timeout_secs=120))
     assert (tmp_path / "worker.log").read_text().splitlines()[-1] == "False"
-
-
-def test_the_parents_side_imports_neither_numpy_nor_a_runtime() -> None:
-    program = "import sys, device_runners, device_runners.host; print(*sorted(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
-    assert not {"numpy", "torch", "ai_edge_litert", "executorch"} & set(done.stdout.split())
 
 
 def test_a_missing_runtime_is_the_builds_failure_with_what_to_install(ask: Ask, tmp_path: Path) -> None:

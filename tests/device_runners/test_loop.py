@@ -226,7 +226,6 @@ def test_a_call_that_waits_for_a_processor_has_its_wait_told(stopwatch: Stopwatc
     os.sched_setaffinity(0, {min(allowed)})
     rival = os.fork()
     if rival == 0:
-        os.nice(0)
         while True:
             pass
     try:
@@ -249,4 +248,4 @@ def test_the_collector_rests_while_a_sample_is_timed_and_works_again_after_an_er
 
 def test_the_canary_takes_the_same_time_again() -> None:
     first, second = canary_ns(), canary_ns()
-    assert second == pytest.approx(first, rel=0.5)
+    assert 0.5 < second / first < 2
