@@ -26,7 +26,7 @@ def load(path: Path) -> Any:
     _refuse_pickles(path)
     try:
         return torch.export.load(path)
-    except (RuntimeError, AssertionError, KeyError, ValueError) as error:
+    except (RuntimeError, AssertionError, KeyError, TypeError, ValueError) as error:
         raise SourceError(
             f"{path.name} cannot be read by torch {torch.__version__}: {one_line(error)}",
             remedy="export it again with this version of torch",

@@ -12,57 +12,7 @@ import pytest
 import converters
 from converters import recipes
 from harness.records import Limits, ModelSource, Runtime, Variant
-
-TINY = '''
-import torch
-from torch import nn
-
-
-class Tiny(nn.Module):
-    """Every kind of layer that a recipe treats in its own way; weights drawn anew each time."""
-
-    def __init__(self):
-        super().__init__()
-        self.stem = nn.Conv2d(3, 16, 3, stride=2, padding=1, bias=False)
-        self.norm = nn.BatchNorm2d(16)
-        self.depthwise = nn.Conv2d(16, 16, 3, padding=1, groups=16)
-        self.pointwise = nn.Conv2d(16, 64, 1)
-        self.pool = nn.AdaptiveAvgPool2d(1)
-        self.head = nn.Linear(64, 10)
-
-    def forward(self, image):
-        image = nn.functional.relu6(self.norm(self.stem(image)))
-        image = nn.functional.relu6(self.pointwise(torch.relu(self.depthwise(image))))
-        return self.head(self.pool(image).flatten(1))
-
-
-def get_model():
-    return Tiny()
-
-
-def get_args():
-    return (torch.zeros(1, 3, 16, 16),)
-
-
-def _images(count, seed):
-    generator = torch.Generator().manual_seed(seed)
-    return [3 * torch.randn(1, 3, 16, 16, generator=generator) for _ in range(count)]
-
-
-def get_calibration_data():
-    return _images(16, seed=1)
-
-
-def get_evaluation_data():
-    for number, image in enumerate(_images(12, seed=2)):
-        yield image, number % 10
-'''
-
-
-@pytest.fixture(scope="session")
-def tiny_source() -> str:
-    """The text of a model file that has all but a metric."""
-    return TINY
+from tests.fakes.model_files import TINY
 
 
 @pytest.fixture
@@ -85,11 +35,16 @@ def prepare(tmp_path: Path, workshop: converters.Workshop) -> Callable[..., conv
     return prepared
 
 
+def write_tiny(folder: Path) -> None:
+    (folder / "tiny.py").write_text(TINY)
+    (folder / "seed.txt").write_text("1")
+
+
 class Everything:
     """The tiny model in every build that there is."""
 
     def __init__(self, folder: Path) -> None:
-        (folder / "tiny.py").write_text(TINY)
+        write_tiny(folder)
         self.folder = folder
         self.workshop = converters.Workshop(cache=str(folder / "cache"), logs=str(folder / "logs"))
         self.source = ModelSource(source="tiny.py")

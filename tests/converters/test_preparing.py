@@ -13,42 +13,16 @@ import pytest
 import converters
 from harness.errors import SourceError, StoreError
 from harness.records import Limits, ModelSource
+from tests.fakes.model_files import PAIRS, TINY, small
 
 pytestmark = pytest.mark.runtimes
 
 Prepare = Callable[..., converters.Prepared]
 
-# A model of one multiplication: `{0}` is where a test puts its own lines.
-SMALL = """
-import torch
 
-class Double(torch.nn.Module):
-    def forward(self, x):
-        return {forward}
-
-def get_model():
-    {model}
-
-def get_args():
-    return (torch.ones(1, 4),)
-
-{data}
-"""
-
-
-def _small(forward: str = "2 * x", model: str = "return Double().eval()", data: str = "") -> str:
-    return SMALL.format(forward=forward, model=model, data=data)
-
-
-PAIRS = """
-def get_evaluation_data():
-    for number in range(5):
-        yield torch.full((1, 4), float(number)), {label}
-"""
-
-
-def test_all_that_later_steps_need_lies_in_the_folder(prepare: Prepare, tiny_source: str) -> None:
-    prepared = prepare(tiny_source, calibration_samples=10, evaluation_samples=5)
+def test_all_that_later_steps_need_lies_in_the_folder(prepare: Prepare, tmp_path: Path) -> None:
+    (tmp_path / "seed.txt").write_text("1")
+    prepared = prepare(TINY, calibration_samples=10, evaluation_samples=5)
     folder, model = Path(prepared.folder), prepared.model
     assert np.load(folder / "calibration" / "input_0.npy").shape == (10, 1, 3, 16, 16)
     assert np.load(folder / "evaluation" / "input_0.npy").shape == (5, 1, 3, 16, 16)
@@ -66,7 +40,7 @@ def test_all_that_later_steps_need_lies_in_the_folder(prepare: Prepare, tiny_sou
 
 def test_the_second_time_nothing_is_run(prepare: Prepare, tmp_path: Path) -> None:
     counting = f"open({str(tmp_path / 'runs.txt')!r}, 'a').write('run ')"
-    text = _small(model=f"{counting}; return Double().eval()")
+    text = small(model=f"{counting}; return Double().eval()")
     first = prepare(text)
     once = (tmp_path / "runs.txt").read_text()
     second = prepare(text)
@@ -79,7 +53,7 @@ def test_the_second_time_nothing_is_run(prepare: Prepare, tmp_path: Path) -> Non
 def test_another_name_for_the_model_needs_no_new_run(
     prepare: Prepare, workshop: converters.Workshop, tmp_path: Path
 ) -> None:
-    assert prepare(_small()).model.name == "model"
+    assert prepare(small()).model.name == "model"
     renamed = converters.prepare(ModelSource(source="model.py", name="Doubler"), root=tmp_path, workshop=workshop)
     assert renamed.cached
     assert renamed.model.name == "Doubler"
@@ -120,13 +94,13 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 def test_whatever_the_model_was_seen_to_use_makes_it_run_again(prepare: Prepare, scattered: Path) -> None:
     """One chain of changes, so that each starts from a prepared state."""
     options: dict[str, Any] = {"depends_on": ("table.csv",)}
-    assert not prepare(_small(data=USING), **options).cached
-    assert prepare(_small(data=USING), **options).cached
+    assert not prepare(small(data=USING), **options).cached
+    assert prepare(small(data=USING), **options).cached
     for what, change in CHANGES.items():
         change(scattered)
-        assert not prepare(_small(data=USING), **options).cached, what
+        assert not prepare(small(data=USING), **options).cached, what
     (scattered / "unrelated.txt").write_text("no matter")
-    assert prepare(_small(data=USING), **options).cached
+    assert prepare(small(data=USING), **options).cached
 
 
 def test_files_read_by_forked_workers_are_seen_too(prepare: Prepare, tmp_path: Path) -> None:
@@ -138,9 +112,9 @@ class Numbers(torch.utils.data.Dataset):
 def get_calibration_data():
     return torch.utils.data.DataLoader(Numbers(), batch_size=None, num_workers=1)
 """
-    assert prepare(_small(data=data)).model.calibration_samples == 2
+    assert prepare(small(data=data)).model.calibration_samples == 2
     (tmp_path / "number.txt").write_text("2")
-    assert not prepare(_small(data=data)).cached
+    assert not prepare(small(data=data)).cached
 
 
 def test_weights_that_a_rust_reader_opens_are_seen_too(prepare: Prepare, tmp_path: Path) -> None:
@@ -151,7 +125,7 @@ def test_weights_that_a_rust_reader_opens_are_seen_too(prepare: Prepare, tmp_pat
     model = (
         f"from safetensors.torch import load_file; self = Double().eval(); self.w = load_file({str(weights)!r})['w']"
     )
-    text = _small(forward="x * self.w", model=f"{model}; return self")
+    text = small(forward="x * self.w", model=f"{model}; return self")
     first = prepare(text)
     assert prepare(text).cached
     safetensors.save_file({"w": np.full(4, 2, np.float32)}, weights)
@@ -161,7 +135,7 @@ def test_weights_that_a_rust_reader_opens_are_seen_too(prepare: Prepare, tmp_pat
 
 
 def test_a_setting_that_changes_no_weight_is_part_of_the_fingerprint(prepare: Prepare, tmp_path: Path) -> None:
-    text = _small(
+    text = small(
         forward="getattr(torch, self.kind)(x)",
         model=f"m = Double(); m.kind = open({str(tmp_path / 'kind.txt')!r}).read(); return m.eval()",
     )
@@ -173,12 +147,12 @@ def test_a_setting_that_changes_no_weight_is_part_of_the_fingerprint(prepare: Pr
 
 def test_trained_weights_are_told_from_random_ones(prepare: Prepare) -> None:
     fixed = "m = torch.nn.Linear(4, 2); torch.nn.init.ones_(m.weight); torch.nn.init.zeros_(m.bias); return m.eval()"
-    assert not prepare(_small(model=fixed)).model.random_weights
-    assert prepare(_small(model="return torch.nn.Linear(4, 2).eval()")).model.random_weights
+    assert not prepare(small(model=fixed)).model.random_weights
+    assert prepare(small(model="return torch.nn.Linear(4, 2).eval()")).model.random_weights
 
 
 def test_without_evaluation_data_noise_takes_its_place_and_the_note_says_so(prepare: Prepare) -> None:
-    prepared = prepare(_small())
+    prepared = prepare(small())
     assert prepared.model.evaluation_samples == 0
     assert not prepared.model.labelled
     assert prepared.model.metric == ""
@@ -190,14 +164,14 @@ def test_without_evaluation_data_noise_takes_its_place_and_the_note_says_so(prep
 
 def test_samples_that_serve_both_ends_are_noted(prepare: Prepare) -> None:
     data = PAIRS.format(label="None") + "def get_calibration_data(): return [x for x, _ in get_evaluation_data()][:3]"
-    assert any("3 of the calibration samples" in note for note in prepare(_small(data=data)).model.notes)
+    assert any("3 of the calibration samples" in note for note in prepare(small(data=data)).model.notes)
 
 
 def test_a_source_that_is_refused_raises_with_the_remedy_and_leaves_nothing(
     prepare: Prepare, workshop: converters.Workshop
 ) -> None:
-    with pytest.raises(SourceError, match="get_model\\(\\) returned int, not a torch.nn.Module") as refused:
-        prepare(_small(model="return 3"))
+    with pytest.raises(SourceError, match=r"get_model\(\) returned int, not a torch\.nn\.Module") as refused:
+        prepare(small(model="return 3"))
     assert refused.value.remedy == "return the network itself, with its weights loaded"
     assert not list((Path(workshop.cache) / "drafts").iterdir())
     assert not (Path(workshop.cache) / "prepared").exists()
@@ -230,7 +204,7 @@ def test_a_model_that_ends_the_process_is_a_reason_too(prepare: Prepare, line: s
 
 
 def test_a_cache_folder_that_cannot_be_written_is_a_store_error(tmp_path: Path) -> None:
-    (tmp_path / "model.py").write_text(_small())
+    (tmp_path / "model.py").write_text(small())
     shop = converters.Workshop(cache="/proc/pocketbench", logs=str(tmp_path / "logs"))
     with pytest.raises(StoreError, match="cannot be used") as refused:
         converters.prepare(ModelSource(source="model.py"), root=tmp_path, workshop=shop)
@@ -249,7 +223,7 @@ def get_metric():
 
 
 def test_the_models_own_metric_judges_outputs(prepare: Prepare, workshop: converters.Workshop, tmp_path: Path) -> None:
-    prepared = prepare(_small(data=METRIC.replace("number\n", "number * 2\n", 1)))
+    prepared = prepare(small(data=METRIC.replace("number\n", "number * 2\n", 1)))
     assert (prepared.model.metric, prepared.model.metric_higher_is_better) == ("mean_error", False)
     reference = Path(prepared.folder) / "reference"
     assert converters.score(prepared, reference, workshop=workshop) == 0.0
@@ -261,6 +235,6 @@ def test_the_models_own_metric_judges_outputs(prepare: Prepare, workshop: conver
 
 
 def test_a_model_without_a_metric_of_its_own_has_no_score(prepare: Prepare, workshop: converters.Workshop) -> None:
-    prepared = prepare(_small(data=PAIRS.format(label="number % 4")))
+    prepared = prepare(small(data=PAIRS.format(label="number % 4")))
     assert prepared.model.metric == "accuracy"
     assert converters.score(prepared, Path(prepared.folder) / "reference", workshop=workshop) is None
