@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from device_runners import linux, wire
+from device_runners import energy_meter, linux, wire
 from harness.errors import ProcessError, RunnerError
 from harness.process import Bounds, Child, execute
 from harness.records import Device
@@ -38,7 +38,7 @@ class HostRunner:
             os_build=system,
             cores=linux.usable_cores(),
             memory_mb=linux.memory_mb(),
-            facts=linux.machine_facts(),
+            facts=linux.machine_facts() | {"energy": energy_meter.told()},
         )
 
     def run(self, request: wire.Request, *, folder: Path, bounds: Bounds) -> wire.Response:

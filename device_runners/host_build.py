@@ -13,12 +13,12 @@ import numpy as np
 
 from device_runners import linux, memory, tensors
 from device_runners.engines import Delegation, Engine, EngineRuntime, one_line
-from device_runners.loop import Loop
+from device_runners.loop import Loop, thinned
 from device_runners.stopwatch import Stopwatch
 from device_runners.tensors import Array
 from device_runners.wire import BuildFile, BuildResult, Request, TensorFile
 from harness.errors import PocketbenchError, RunnerError
-from harness.records import Block, Memory, TensorSpec
+from harness.records import Block, EnergyTrace, Memory, TensorSpec
 
 ROTATED_SAMPLES = 8  # as many different inputs take turns in the timing; all of them are run afterwards
 _T = TypeVar("_T")
@@ -45,7 +45,8 @@ class Build:
         self._output_files: tuple[TensorFile, ...] = ()
         self._delegation = Delegation()
         self._facts: dict[str, str] = {}
-        self._waited_ns = 0
+        self._waited_ns = self._wall_ns = 0
+        self.timed_calls = 0
 
     def refuse(self, error: PocketbenchError) -> None:
         """Its failure, in one line; its numbers are void."""
@@ -110,7 +111,7 @@ class Build:
         self._output_files = writer.files
         self._facts["non_finite_outputs"] = str(writer.non_finite)
 
-    def result(self) -> BuildResult:
+    def result(self, energy: EnergyTrace | None = None) -> BuildResult:
         if self.failure:
             return BuildResult(build=self.file.id, failure=self.failure, steady=False)
         assert self._engine is not None
@@ -129,14 +130,18 @@ class Build:
             delegated_operators=self._delegation.delegated_operators,
             total_operators=self._delegation.total_operators,
             facts=self._facts | self._loop_facts(),
+            energy=energy,
         )
 
     def _timed(self, work: Callable[[Loop], Block]) -> None:
         loop = self._loop
         assert loop is not None
         before = linux.run_queue_wait_ns()
-        self._blocks.append(_called(lambda: work(loop)))
+        block = _called(lambda: work(loop))
         after = linux.run_queue_wait_ns()
+        self._wall_ns += sum(block.wall_ns)
+        self.timed_calls += len(block.wall_ns) * block.calls_per_sample
+        self._blocks.append(thinned(block, self._request.samples_per_block))
         if before is not None and after is not None:
             self._waited_ns += after - before
 
@@ -158,9 +163,8 @@ class Build:
         more than one waited at a time."""
         assert self._loop is not None
         facts = {"calls_per_sample": str(self._loop.calls_per_sample)}
-        wall_ns = sum(sum(block.wall_ns) for block in self._blocks)
-        if wall_ns and linux.run_queue_wait_ns() is not None:
-            facts["run_queue_wait_share"] = f"{self._waited_ns / wall_ns:.3f}"
+        if self._wall_ns and linux.run_queue_wait_ns() is not None:
+            facts["run_queue_wait_share"] = f"{self._waited_ns / self._wall_ns:.3f}"
         if self._loop.cut_short:
             facts["cut_short"] = f"max_secs {self._request.timing.max_secs:g} ended the timing"
         return facts

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from device_runners import engines, linux, wire
+from device_runners import energy_meter, engines, linux, wire
 from device_runners.host_build import Build
 from device_runners.stopwatch import Stopwatch
 from harness.errors import EXIT_NOT_DONE, PocketbenchError, RunnerError
@@ -45,11 +45,13 @@ class Channel:
         return line.strip()
 
 
-def serve(request: wire.Request, folder: Path, channel: Channel) -> wire.Response:
+def serve(
+    request: wire.Request, folder: Path, channel: Channel, powercap: Path = energy_meter.POWERCAP
+) -> wire.Response:
     """Load and warm every build, time the blocks, run the samples; paths of the request start in `folder`."""
     started = datetime.now(UTC).isoformat(timespec="milliseconds")
     runtimes, refused = _runtimes(request)
-    watch = Watch()
+    watch, meter = Watch(), _meter(request, powercap)
     with contextlib.closing(Stopwatch()) as stopwatch:
         builds = [Build(file, request, folder=folder, stopwatch=stopwatch) for file in request.builds]
         for build in builds:
@@ -58,20 +60,22 @@ def serve(request: wire.Request, folder: Path, channel: Channel) -> wire.Respons
                 continue
             with _stage("loading", build):
                 build.open(runtimes[build.file.runtime])
+            meter.idle()  # here and not later: what idled is cold, and its clock is low
             with _stage("warming up", build):
                 build.warm_up()
         watch.begin()
         if request.paced:
             _paced(request, builds, channel)
         else:
-            _unpaced(request, builds)
+            _unpaced(request, builds, meter)
+        meter.idle()
         facts = watch.facts() | {"probe_ns": str(stopwatch.probe_ns)}
     for build in builds:
         with _stage("running the samples", build):
             build.run_samples()
     for runtime in runtimes.values():
         facts |= runtime.facts()
-    results = tuple(build.result() for build in builds)
+    results = tuple(build.result(meter.trace(build.timed_calls)) for build in builds)
     return wire.Response(run_id=request.run_id, started=started, results=results, facts=facts)
 
 
@@ -108,17 +112,26 @@ def _answer(word: str, builds: Sequence[Build]) -> str:
     return f"{wire.FAILED} {refused.file.id}: {refused.failure}" if refused else word
 
 
-def _unpaced(request: wire.Request, builds: Sequence[Build]) -> None:
+def _meter(request: wire.Request, powercap: Path) -> energy_meter.Meter:
+    """Idle for half of the timed seconds on each side; off where several builds share the time or a plan says more."""
+    alone = len(request.builds) == 1 and not request.plan
+    counters = energy_meter.counters(powercap) if alone else None
+    return energy_meter.Meter(counters, idle_secs=request.timing.min_secs / 2)
+
+
+def _unpaced(request: wire.Request, builds: Sequence[Build], meter: energy_meter.Meter) -> None:
     """The plan, or else blocks in turn: A B, B A, A B ..."""
     if request.plan:
         for planned in request.plan:
             with _stage("timing", builds[planned.build]):
                 builds[planned.build].planned_block(planned.calls)
         return
+    meter.read()
     for number in range(request.timing.blocks):
         for build in builds if number % 2 == 0 else reversed(builds):
             with _stage("timing", build):
                 build.block()
+                meter.read()
 
 
 @contextlib.contextmanager

@@ -135,12 +135,27 @@ class Loop:
                 block.add()
                 now = perf_counter_ns()
             self._timed_ns += now - start
-        return block.ended(canary)
+        return block.ended(canary, start)
 
     def _sample(self, calls: int) -> tuple[int, int]:
         next(self._feeds)()
         wall_ns, wait_ns = self._stopwatch.time(self._invoke, calls)
         return wall_ns, wait_ns if self._tells_wait else 0
+
+
+def thinned(block: Block, most: int) -> Block:
+    """At most so many samples of a block, evenly spaced over it; all of them for 0."""
+    count = len(block.wall_ns)
+    if not most or count <= most:
+        return block
+    kept = [number * count // most for number in range(most)]
+    return Block(
+        wall_ns=tuple(block.wall_ns[number] for number in kept),
+        wait_ns=tuple(block.wait_ns[number] for number in kept) if block.wait_ns else (),
+        calls_per_sample=block.calls_per_sample,
+        canary_ns=block.canary_ns,
+        start_ns=block.start_ns,
+    )
 
 
 class _Samples:
@@ -158,10 +173,11 @@ class _Samples:
         self._wait_ns.append(wait_ns)
         return wall_ns - wait_ns
 
-    def ended(self, canary: int | None) -> Block:
+    def ended(self, canary: int | None, start_ns: int | None = None) -> Block:
         return Block(
             wall_ns=tuple(self.wall_ns),
             wait_ns=tuple(self._wait_ns) if self._loop._tells_wait else (),
             calls_per_sample=self._loop.calls_per_sample,
             canary_ns=canary,
+            start_ns=start_ns,
         )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from fnmatch import fnmatchcase
 
-from harness import doubts_build, doubts_output, doubts_timing
+from harness import doubts_build, doubts_output, doubts_sustained, doubts_timing
 from harness.facts import Facts
 from harness.metrics import CHANGE, Kind
 from harness.records import Caveat, Model, Record
@@ -19,6 +19,8 @@ PATTERNS: dict[Kind, tuple[str, ...]] = {
     "latency": ("latency_ms.*",),
     "on_cpu": ("on_cpu_ms.*",),
     "start": ("first_inference_ms", "load_ms"),
+    "sustained": ("sustained_*",),
+    "energy": ("energy_mj",),
     "memory": ("peak_rss_mb", "total_peak_rss_mb"),
     "quality": ("cosine", "snr_db", "max_abs_diff", "max_rel_diff", "top1_agreement"),
     "size": ("size_*", "download_*"),
@@ -53,13 +55,13 @@ CAVEATS: dict[str, Doubt] = {
         summary="a phone was asked for, and this computer was measured",
         advice="connect the device, or set device: host",
         seen=doubts_timing.host_fallback,
-        doubts=(*CLOCK, "memory"),
+        doubts=(*CLOCK, "sustained", "energy", "memory"),
     ),
     "EMULATOR": Doubt(
         summary="measured on an emulator, whose times say nothing about a phone",
         advice="use the emulator to see that builds run and are right; time them on a phone",
         seen=doubts_timing.emulator,
-        doubts=(*CLOCK, "memory"),
+        doubts=(*CLOCK, "sustained", "energy", "memory"),
     ),
     "FEW-SAMPLES": Doubt(
         summary="too few restarts or calls to know how much the times vary",
@@ -98,6 +100,27 @@ CAVEATS: dict[str, Doubt] = {
         seen=doubts_timing.canary,
         doubts=CLOCK,
         true_within=(0.5, 2.0),
+    ),
+    "THERMAL-THROTTLED": Doubt(
+        summary="the processor's clock fell under sustained load, and the build slowed down with it",
+        advice="gate on sustained_ms.p50_last; the other times are those of a rested device",
+        seen=doubts_sustained.throttled,
+    ),
+    "SLOWS-DOWN": Doubt(
+        summary="the build slows down under sustained load, at an unchanged clock as far as is known",
+        advice="look for what grows or fills up, and for other programs; gate on sustained_ms.p50_last",
+        seen=doubts_sustained.slows_down,
+    ),
+    "NO-STEADY-STATE": Doubt(
+        summary="under sustained load the times do not settle on one level",
+        advice="measure longer (settings.sustained_secs), or with nothing else running",
+        seen=doubts_sustained.no_steady_state,
+        doubts=("sustained",),
+    ),
+    "ENERGY-UNKNOWN": Doubt(
+        summary="the energy of one call could not be told",
+        advice="give the energy counter more time, or leave out what is asked about energy",
+        seen=doubts_sustained.energy_unknown,
     ),
     "PROMISE-BROKEN": Doubt(
         summary="the file does not hold what its recipe promises",

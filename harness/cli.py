@@ -89,6 +89,7 @@ def run(bench: Path, as_json: bool, **place: Any) -> int:
 @click.option("--max-secs", type=float, help="Seconds of timed calls per restart, at most.")
 @click.option("--num-threads", type=int, help="Threads of the runtime.")
 @click.option("--restarts", type=int, help="Fresh processes.")
+@click.option("--sustained", "sustained_secs", type=float, help="Seconds of calls without a pause, in a process more.")
 @click.option("--gate", "gates", multiple=True, help='A gate such as "latency_ms.p90 <= 30"; may be repeated.')
 @click.option("--accept", multiple=True, help="Id of a caveat whose doubt you take on; may be repeated.")
 @_output

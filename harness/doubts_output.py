@@ -17,8 +17,8 @@ class Limits(NamedTuple):
     """How far a build may be from the model itself before it counts as another one.
 
     Floating point only rounds: its largest difference, relative to the largest output, is bounded. Quantization really
-    changes numbers: what counts is the loss of accuracy where there are labels, else how many top classes change, else
-    the signal to noise ratio.
+    changes numbers: what counts is the loss of the task metric where there is one, else how many top classes change
+    where there are classes, else the signal to noise ratio.
     """
 
     name: str
@@ -66,13 +66,22 @@ def _quantized_drift(facts: Facts, quality: Quality, limits: Limits) -> str:
         if score is not None and wanted is not None and facts.model.metric == ACCURACY:
             far = wanted - score > limits.score_loss
             return f"accuracy {score:.3g}, the model itself has {wanted:.3g}" if far else ""
-        if quality.top1_agreement is not None:
+        if score is not None and wanted is not None:
+            return _own_metric_drift(facts, score, wanted, limits)
+        if quality.top1_agreement is not None and facts.model.labelled:
             far = quality.top1_agreement < limits.top1_agreement
             words = f"the top class is the model's in {percent(quality.top1_agreement)} of the samples"
             return f"{words}; {limits.name} should keep {percent(limits.top1_agreement)}" if far else ""
     far = quality.snr_db < limits.snr_db
     words = f"signal to noise {quality.snr_db:.1f} dB"
     return f"{words}; {limits.name} should keep {limits.snr_db:g} dB" if far else ""
+
+
+def _own_metric_drift(facts: Facts, score: float, wanted: float, limits: Limits) -> str:
+    """The model's own metric has a unit of its own: its loss counts as a share of what the model itself reaches."""
+    loss = wanted - score if facts.model.metric_higher_is_better else score - wanted
+    far = loss > limits.score_loss * max(abs(wanted), 1e-9)
+    return f"{facts.model.metric} {score:.3g}, the model itself has {wanted:.3g}" if far else ""
 
 
 def non_finite(facts: Facts) -> str:

@@ -10,10 +10,12 @@ import msgspec
 
 from harness import caveats, gates
 from harness.errors import ExperimentError
+from harness.metrics import METRICS
 from harness.records import Experiment, GateRule, Limits, ModelSource, Runtime, Settings
 from harness.registry import nearest
 
 READY_SUFFIXES: dict[str, Runtime] = {".tflite": "tflite", ".pte": "executorch"}
+SUSTAINED_SECS = (30, 3600)
 _PARTS: dict[str, type[msgspec.Struct]] = {
     "model": ModelSource,
     "settings": Settings,
@@ -113,13 +115,23 @@ def _check_names(experiment: Experiment) -> None:
 def check_judgement(experiment: Experiment) -> None:
     """The gates parse and the accepted caveats exist."""
     for gate in experiment.gates:
-        gates.parse(gate.gate if isinstance(gate, GateRule) else gate)
+        parsed = gates.parse(gate.gate if isinstance(gate, GateRule) else gate)
+        _check_sustained(experiment, parsed.metric, f"gate {parsed.text!r}")
+    _check_sustained(experiment, experiment.rank_by, "rank_by")
     for id_ in experiment.accept:
         if id_ not in caveats.CAVEATS:
             raise ExperimentError(
                 f"accept: unknown caveat {id_!r}{nearest(id_, caveats.CAVEATS)}",
                 remedy=f"known: {', '.join(caveats.CAVEATS)}",
             )
+
+
+def _check_sustained(experiment: Experiment, metric: str, what: str) -> None:
+    known = METRICS.get(metric)
+    if known is not None and known.kind == "sustained" and not experiment.settings.sustained_secs:
+        raise ExperimentError(
+            f"{what}: {metric} takes a sustained run", remedy="set settings.sustained_secs, to 180 for instance"
+        )
 
 
 def _check_numbers(experiment: Experiment) -> None:
@@ -140,6 +152,11 @@ def _check_numbers(experiment: Experiment) -> None:
         raise ExperimentError(
             f"settings.warmup_min_secs {settings.warmup_min_secs:g} is above warmup_max_secs "
             f"{settings.warmup_max_secs:g}"
+        )
+    shortest, longest = SUSTAINED_SECS
+    if settings.sustained_secs and not shortest <= settings.sustained_secs <= longest:
+        raise ExperimentError(
+            f"settings.sustained_secs is {settings.sustained_secs:g}, and must be 0 or from {shortest} to {longest}"
         )
     if not 0.5 <= experiment.confidence < 1:
         raise ExperimentError(f"confidence is {experiment.confidence:g}, and must be from 0.5 up to below 1")

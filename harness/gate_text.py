@@ -32,9 +32,10 @@ UNITS: dict[str, dict[str, float]] = {
     "MB": {unit: size / 2**20 for unit, size in _SIZES.items()},
     "B": _SIZES,
     "dB": {"db": 1.0},
+    "mJ": {"uj": 1e-3, "mj": 1.0, "j": 1e3},
     "": {"%": 0.01},
 }
-_SHARES = ("top1_agreement", "delegated_macs_share", "cosine")
+_SHARES = ("top1_agreement", "delegated_macs_share", "cosine", "sustained_slowdown")
 
 _NAME = re.compile(r"[A-Za-z_][\w.]*")
 _OPERATOR = re.compile(r"<=|>=|<|>")

@@ -108,7 +108,7 @@ def _missing(case: Case) -> str:
 
 
 def _why_unknown(standing: Standing) -> str:
-    causes = ("WAIT-UNKNOWN", "NO-REFERENCE", "NO-LABELS")
+    causes = ("WAIT-UNKNOWN", "NO-REFERENCE", "NO-LABELS", "ENERGY-UNKNOWN")
     details = [caveat.detail for caveat in standing.caveats if caveat.id in causes]
     return f" ({'; '.join(details)})" if details else ""
 
@@ -227,6 +227,9 @@ def _undecided_words(case: Case, observed: Estimate, margin: _Margin) -> str:
     unbounded = None in (observed.low, observed.high)
     if unbounded and name in QUANTILES and case.metric.kind in ("latency", "on_cpu"):
         return _samples_words(case, observed, name)
+    if case.metric.kind == "sustained":
+        secs = case.experiment.settings.sustained_secs
+        return f"{secs:g} s leave it open; measure for longer (settings.sustained_secs), or move the limit"
     if unbounded and case.metric.kind == "memory":
         return f"the range of peak memory takes {RESTARTS_FOR_MEMORY} restarts (settings.restarts)"
     if None in margin.interval:

@@ -150,6 +150,7 @@ def _restart(response: Response) -> Restart:
         delegated_operators=result.delegated_operators,
         total_operators=result.total_operators,
         steady=result.steady,
+        energy=result.energy,
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from device_runners import Runner
-from harness import measure, regression
+from harness import measure, regression, sustained
 from harness.caveats import CLOCK
 from harness.events import Event, Observer
 from harness.judgement import judge
@@ -61,6 +61,12 @@ def measure_all(scene: Scene, report: Report, runner: Runner) -> Iterator[Report
         for compared in regression.hold(setting, report.variants, report.measurements, report.comparisons):
             spent = before + time.monotonic() - started
             report = msgspec.structs.replace(report, comparisons=compared, measure_secs=spent)
+            yield report
+        for found, done, total, now in sustained.all_builds(job, report.variants, report.measurements, runner):
+            scene.observe(Event(stage="sustain", done=done, total=total, now=now))
+            spent = before + time.monotonic() - started
+            measured = _in_order(report.variants, found)
+            report = msgspec.structs.replace(report, measurements=measured, measure_secs=spent)
             yield report
     finally:
         shutil.rmtree(scene.folder / "work", ignore_errors=True)

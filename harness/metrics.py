@@ -12,11 +12,11 @@ from typing import Literal
 
 import numpy as np
 
-from harness import stats
+from harness import energy, stats, steady
 from harness.records import Block, Contents, Estimate, Measurement, Quality, Record, Restart, Variant
 from harness.stats import Floats, Interval
 
-Kind = Literal["latency", "on_cpu", "start", "memory", "size", "quality", "delegation"]
+Kind = Literal["latency", "on_cpu", "start", "sustained", "energy", "memory", "size", "quality", "delegation"]
 
 # The default task metric, and the only ones known to be shares of right answers.
 ACCURACY = "accuracy"
@@ -60,6 +60,10 @@ _ALL = (
     _latency("on_cpu_ms.p90", "on-CPU p90", "on_cpu"),
     _latency("first_inference_ms", "first inference", "start"),
     _latency("load_ms", "load", "start"),
+    _latency("sustained_ms.p50_first", "sustained p50, first 30 s", "sustained"),
+    _latency("sustained_ms.p50_last", "sustained p50, last 30 s", "sustained"),
+    Metric(name="sustained_slowdown", label="slow-down under sustained load", unit="", kind="sustained"),
+    Metric(name="energy_mj", label="energy per inference", unit="mJ", kind="energy", significant=True),
     Metric(name="peak_rss_mb", label="peak memory", unit="MB", kind="memory", digits=1),
     Metric(name="total_peak_rss_mb", label="peak memory of the process", unit="MB", kind="memory", digits=1),
     Metric(name="size_bytes", label="file", unit="B", kind="size", digits=0),
@@ -96,19 +100,19 @@ def metric(name: str, *, task_metric: str = "", higher_is_better: bool = True) -
 
 def latency_samples_ms(measurement: Measurement) -> tuple[Floats, ...]:
     """Per restart, wall-clock milliseconds of one call, in the order they were taken."""
-    return tuple(_joined([_wall_ms(block) for block in restart.blocks]) for restart in measurement.restarts)
+    return tuple(_joined([wall_ms(block) for block in restart.blocks]) for restart in measurement.restarts)
 
 
 def on_cpu_samples_ms(measurement: Measurement) -> tuple[Floats, ...] | None:
     """Per restart, on-CPU milliseconds of one call; None where the wait is not known for every call."""
     if not wait_is_known(measurement):
         return None
-    return tuple(_joined([_on_cpu_ms(block) for block in restart.blocks]) for restart in measurement.restarts)
+    return tuple(_joined([on_cpu_ms(block) for block in restart.blocks]) for restart in measurement.restarts)
 
 
 def block_medians_ms(measurement: Measurement) -> tuple[tuple[float, ...], ...]:
     """Per restart, the median of each block: on-CPU where it is known, else wall. What drift is looked for in."""
-    of = _on_cpu_ms if wait_is_known(measurement) else _wall_ms
+    of = on_cpu_ms if wait_is_known(measurement) else wall_ms
     return tuple(
         tuple(float(np.median(of(block))) for block in restart.blocks if block.wall_ns)
         for restart in measurement.restarts
@@ -131,11 +135,13 @@ def wait_share(measurement: Measurement) -> float | None:
     return sum(sum(block.wait_ns) for block in blocks) / sum(sum(block.wall_ns) for block in blocks)
 
 
-def _wall_ms(block: Block) -> Floats:
+def wall_ms(block: Block) -> Floats:
+    """Milliseconds of one call, per sample."""
     return np.asarray(block.wall_ns, dtype=np.float64) / (block.calls_per_sample * 1e6)
 
 
-def _on_cpu_ms(block: Block) -> Floats:
+def on_cpu_ms(block: Block) -> Floats:
+    """The same less the wait in the run queue, for a block that tells it."""
     wall = np.asarray(block.wall_ns, dtype=np.float64)
     return (wall - np.asarray(block.wait_ns, dtype=np.float64)) / (block.calls_per_sample * 1e6)
 
@@ -161,6 +167,9 @@ def estimates(
     if measurement.restarts:
         found |= _of_calls(measurement, confidence)
         found |= _of_restarts(measurement.restarts, confidence)
+    if measurement.sustained is not None:
+        found |= steady.estimates(measurement.sustained, confidence)
+    found |= energy.estimates(measurement, confidence)
     if measurement.quality is not None:
         found |= _of_quality(measurement.quality, confidence, task_metric)
     return found

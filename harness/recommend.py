@@ -81,6 +81,8 @@ def _why(field: _Field, best: Standing, tied: Sequence[Standing]) -> str:
     count = len(field.outcomes(best))
     gates = f"passes {'its gate' if count == 1 else f'all its {count} gates'} and " if count else ""
     among = "" if count or field.experiment.gates else " on the Pareto front"
+    if not isinstance(field.experiment.release, str):
+        among = " of the builds that may ship"
     figure = estimate_text(field.by, best.metrics[field.by.name])
     words = f"{best.variant} {gates}has the best {field.by.label}{among}: {figure}"
     return words + _against_baseline(field, best) + _over_ties(field, best, tied) + _ahead(field, best)

@@ -47,7 +47,8 @@ class Settings(Record, frozen=True, kw_only=True):
     Per restart: load, first inference (kept apart), warm-up of at least `warmup_runs` calls and `warmup_min_secs`
     until steady (at most `warmup_max_secs`), then at least `num_runs` calls and `min_secs`, at most `max_secs`,
     in `blocks` blocks. After `restarts` restarts of every build, those that are still tied, or whose gates are still
-    open, get more, up to `max_restarts` each and for `extra_secs` in all.
+    open, get more, up to `max_restarts` each and for `extra_secs` in all. With `sustained_secs` above 0 each build then
+    gets one more process that calls it for so long without a pause.
     """
 
     accelerator: Literal["cpu"] = "cpu"
@@ -62,6 +63,7 @@ class Settings(Record, frozen=True, kw_only=True):
     min_secs: float = 0.5
     max_secs: float = 10.0
     blocks: int = 8
+    sustained_secs: float = 0.0
     timeout_secs: float = 300.0
     memory_limit_mb: int = 8192
 
@@ -264,13 +266,14 @@ class Block(Record, frozen=True, kw_only=True):
     """Timed calls that followed each other; one entry per sample, a sample is `calls_per_sample` calls.
 
     wall_ns: what a user would wait, per sample. wait_ns: how much of it the thread stood in the run queue,
-    empty where the system does not tell.
+    empty where the system does not tell. start_ns: when it began, on a clock of the device that only grows.
     """
 
     wall_ns: tuple[int, ...]
     wait_ns: tuple[int, ...] = ()
     calls_per_sample: int = 1
     canary_ns: int | None = None
+    start_ns: int | None = None
 
 
 class Memory(Record, frozen=True, kw_only=True):
@@ -282,6 +285,38 @@ class Memory(Record, frozen=True, kw_only=True):
     anonymous_mb: float | None = None
     file_backed_mb: float | None = None
     method: str = "VmHWM"
+
+
+class EnergyBlock(Record, frozen=True, kw_only=True):
+    """Readings of an energy counter while nothing ran (idle) or a build was called without a pause (load).
+
+    group: blocks of one number are held against each other, idle, load, load, idle. time_s: on a clock that only grows.
+    counter: see EnergyTrace. voltage_v: beside each reading, empty for a counter of energy. inferences: calls between
+    the first and the last reading of a load block.
+    """
+
+    kind: Literal["idle", "load"]
+    group: int
+    time_s: tuple[float, ...]
+    counter: tuple[float, ...]
+    voltage_v: tuple[float, ...] = ()
+    inferences: int = 0
+
+
+class EnergyTrace(Record, frozen=True, kw_only=True):
+    """What an energy counter said while a build was measured; harness/energy.py makes figures of it.
+
+    counter: `charge_uah` is what is left in a battery, `energy_uj` what was used since some start. quantum (in the
+    counter's unit) and refresh_secs: its smallest step and how often it moves, None where only the readings tell.
+    charging: whether power came in at any time.
+    """
+
+    source: str
+    counter: Literal["charge_uah", "energy_uj"]
+    blocks: tuple[EnergyBlock, ...]
+    quantum: float | None = None
+    refresh_secs: float | None = None
+    charging: bool = False
 
 
 class Restart(Record, frozen=True, kw_only=True):
@@ -298,6 +333,23 @@ class Restart(Record, frozen=True, kw_only=True):
     delegated_operators: int | None = None
     total_operators: int | None = None
     steady: bool = True
+    energy: EnergyTrace | None = None
+
+
+class Sustained(Record, frozen=True, kw_only=True):
+    """One fresh process that called a build for minutes without a pause, in blocks of about a second, an entry each.
+
+    start_secs: since the first block. wall_ms, on_cpu_ms: median of the block's calls, on_cpu_ms empty where the wait
+    is not known. canary_us: a fixed loop right before the block, empty where it was not run.
+    """
+
+    started: str
+    start_secs: tuple[float, ...]
+    wall_ms: tuple[float, ...]
+    on_cpu_ms: tuple[float, ...] = ()
+    canary_us: tuple[float, ...] = ()
+    energy: EnergyTrace | None = None
+    facts: dict[str, str] = {}
 
 
 class Quality(Record, frozen=True, kw_only=True):
@@ -329,6 +381,8 @@ class Measurement(Record, frozen=True, kw_only=True):
     settings: Settings
     restarts: tuple[Restart, ...] = ()
     quality: Quality | None = None
+    sustained: Sustained | None = None
+    energy: EnergyTrace | None = None  # from a run of its own; else each restart may have one
     failure: Failure | None = None
 
 

@@ -104,12 +104,14 @@ def slug(variant: str) -> str:
 
 
 def keep_build(folder: Path, variant: Variant) -> Variant:
-    """The same variant with its file in the run folder (`builds/`, path relative to the run folder).
+    """The same variant with its file in the run folder (`builds/`); its path, or its log, relative to that folder.
 
     A hard link where the file system allows, else a copy: a run keeps what it measured, whatever becomes of the cache.
     """
-    if variant.failure or not variant.path:
-        return variant
+    if variant.failure:
+        log = variant.failure.log
+        inside = Path(log).relative_to(folder) if log and Path(log).is_relative_to(folder) else log
+        return msgspec.structs.replace(variant, failure=msgspec.structs.replace(variant.failure, log=str(inside)))
     name = Path("builds", slug(variant.id) + Path(variant.path).suffix)
     target = folder / name
     with guarded(target):

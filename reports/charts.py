@@ -7,7 +7,7 @@ from collections.abc import Callable
 from markupsafe import Markup
 
 from harness.records import Report
-from reports import rowchart, scatter, svg
+from reports import course, rowchart, scatter, svg
 from reports.details import Build
 from reports.rounding import Figure
 from reports.rowchart import Bar, BarRow, Part, PartRow
@@ -20,11 +20,12 @@ LATENCY = "latency_ms.p50"
 
 
 def draw_all(report: Report, summary: Summary, builds: tuple[Build, ...]) -> dict[str, Markup]:
-    """Drawings by name: front, spreads, sizes, dtypes, memory; those without data are not there."""
+    """Drawings by name: front, spreads, sustained, sizes, dtypes, memory; those without data are not there."""
     spreads = _spread_of_each(report, summary)
     found = {
         "front": _front(report, summary),
         "spreads": _spreads("spreads", "Latency of every timed call", [*spreads.values()]),
+        "sustained": _sustained(report, summary),
         "sizes": _sizes(summary),
         "dtypes": _dtypes(builds),
         "memory": _memory(summary),
@@ -85,6 +86,14 @@ def _spreads(key: str, title: str, spreads: list[Spread]) -> Markup:
         return Markup()
     told = "; ".join(f"{one.build}: wall {one.wall.words}" for one in spreads)
     return _both(_canvas(key, title, told), lambda at: rowchart.strips(at, spreads, "ms"))
+
+
+def _sustained(report: Report, summary: Summary) -> Markup:
+    shown = course.runs(report, summary.rows)
+    if not shown:
+        return Markup()
+    told = "; ".join(f"{run.build} {run.line}" for run in shown)
+    return _both(_canvas("sustained", "Latency under sustained load", told), lambda at: course.draw(at, shown))
 
 
 def _sizes(summary: Summary) -> Markup:

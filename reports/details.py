@@ -115,6 +115,7 @@ def settings(report: Report) -> tuple[tuple[str, str], ...]:
             f"at least {asked.num_runs} and {asked.min_secs:g} s, at most {asked.max_secs:g} s",
         ),
         ("warm-up", f"at least {asked.warmup_runs} calls and {asked.warmup_min_secs:g} s, until steady"),
+        *([("sustained run", f"{asked.sustained_secs:g} s per build")] if asked.sustained_secs else []),
         ("intervals", f"{report.experiment.confidence * 100:g} %, one restart being one observation"),
     )
 

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from harness.records import Report
-from reports import charts, details, duels, plain, view, wording
+from reports import charts, course, details, duels, plain, view, wording
 
 
 def render(report: Report) -> str:
@@ -30,6 +30,7 @@ def render(report: Report) -> str:
         recommended=next((build for build in builds if build.row.recommended), None),
         baseline=_baseline(summary, builds),
         charts=charts.draw_all(report, summary, builds),
+        sustained=course.runs(report, summary.rows),
         axes=charts.front_axes(report, summary),
         environment=details.environment(report),
         settings=details.settings(report),

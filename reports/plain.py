@@ -30,7 +30,7 @@ def line(text: str) -> str:
 
 def report(record: Report) -> Report:
     """The same report with every string cleaned; samples are not touched (there may be a million of them)."""
-    measurements = tuple(_clean(m, keep=("restarts",)) for m in record.measurements)
+    measurements = tuple(_clean(m, keep=("restarts", "sustained", "energy")) for m in record.measurements)
     cleaned: Report = _clean(record, keep=("measurements",))
     return msgspec.structs.replace(cleaned, measurements=measurements)
 

@@ -49,7 +49,7 @@ def bars(canvas: Canvas, rows: Sequence[BarRow], axis: str) -> Markup:
     most = max(len(row.bars) for row in rows)
     thick = 13.0 if most > 1 else 16.0
     step = most * (thick + 3) + 12
-    frame = _Frame(canvas=canvas, step=step, count=len(rows))
+    frame = Frame(canvas=canvas, step=step, count=len(rows))
     longest = max(svg.width_of(bar.words) for row in rows for bar in row.bars)
     ends = [end for row in rows for bar in row.bars for end in (bar.value, bar.high or 0.0)]
     scale = svg.span(ends, start=frame.left, end=canvas.width - longest - 14, zero=True)
@@ -64,7 +64,7 @@ def bars(canvas: Canvas, rows: Sequence[BarRow], axis: str) -> Markup:
 
 def stacked(canvas: Canvas, rows: Sequence[PartRow], axis: str) -> Markup:
     """What each row is made of, in percent; words inside a piece where they fit."""
-    frame = _Frame(canvas=canvas, step=30.0, count=len(rows))
+    frame = Frame(canvas=canvas, step=30.0, count=len(rows))
     scale = Scale(low=0.0, high=100.0, start=frame.left, end=canvas.width - 16.0)
     parts = [*svg.x_axis(scale, TOP, frame.bottom, axis)]
     for number, row in enumerate(rows):
@@ -82,7 +82,7 @@ def stacked(canvas: Canvas, rows: Sequence[PartRow], axis: str) -> Markup:
 
 def strips(canvas: Canvas, spreads: Sequence[Spread], axis: str) -> Markup:
     """Every build's samples: wall above, on-CPU below; box, p50, whiskers, dots, a tick for each restart's p50."""
-    frame = _Frame(canvas=canvas, step=58.0 if not canvas.narrow else 50.0, count=len(spreads))
+    frame = Frame(canvas=canvas, step=58.0 if not canvas.narrow else 50.0, count=len(spreads))
     lanes = [strip for spread in spreads for strip in (spread.wall, spread.on_cpu) if strip]
     ends = [end for strip in lanes for end in (strip.low, strip.high)]
     scale = svg.span(ends, start=frame.left, end=canvas.width - 16.0)
@@ -98,7 +98,7 @@ def strips(canvas: Canvas, spreads: Sequence[Spread], axis: str) -> Markup:
     return svg.drawing(canvas, frame.height, parts)
 
 
-class _Frame(Record, frozen=True, kw_only=True):
+class Frame(Record, frozen=True, kw_only=True):
     """Where rows lie: labels to the left, or above each row on a narrow drawing."""
 
     canvas: Canvas

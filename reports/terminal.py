@@ -8,7 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.records import Report
-from reports import duels, plain, view
+from reports import course, duels, plain, view
+from reports.rounding import Figure
 from reports.view import Column, Row, Summary
 from reports.wording import sentence
 
@@ -31,6 +32,8 @@ def print_table(report: Report, console: Console) -> None:
         _say(console, Text.assemble((row.id, "bold"), f" {row.why}{remedy}"))
     for duel in duels.rows(report):
         _say(console, Text(f"side by side: {duel.sentence}"))
+    for run in course.runs(report, summary.rows):
+        _say(console, Text.assemble(("sustained ", "dim"), (run.build, "bold"), f" {run.line}"))
     _say(console, _verdict(summary))
     _say(console, _recommendation(summary))
     for doubt in summary.doubts:
@@ -46,8 +49,8 @@ def _say(console: Console, words: Text) -> None:
 def _table(report: Report, summary: Summary) -> Table:
     columns = _columns(report, summary)
     everywhere = {doubt.caveat.id for doubt in summary.doubts if doubt.everywhere}
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0), show_edge=False)
-    table.add_column("#", justify="right", no_wrap=True)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
+    table.add_column("#", justify="right", no_wrap=True, min_width=2)
     table.add_column("build", overflow="fold", min_width=24)
     for column in columns:
         table.add_column(Text(_heading(column)), justify="right", no_wrap=True)
@@ -73,7 +76,7 @@ def _heading(column: Column) -> str:
 
 def _cells(row: Row, columns: list[Column], everywhere: set[str], *, gates: bool) -> list[Text]:
     figures = [row.figures.get(column.name) for column in columns]
-    shown = [Text(figure.with_half if figure else "–") for figure in figures]
+    shown = [Text(_figure(column, figure)) for column, figure in zip(columns, figures, strict=True)]
     if row.state != "ranked":
         words = {"failed": "failed", "unsupported": "not offered", "pending": "not measured"}
         shown = [Text(words[row.state]), *(Text("–") for _ in columns[1:])] if columns else []
@@ -83,6 +86,13 @@ def _cells(row: Row, columns: list[Column], everywhere: set[str], *, gates: bool
     name = Text(f"{row.id}{' *' if row.on_front else ''}")
     name.append("".join(f"\n  {id_}" for id_ in ids), style="yellow")
     return [Text(row.rank), name, *shown, *([mark] if gates else [])]
+
+
+def _figure(column: Column, figure: Figure | None) -> str:
+    """With its interval, but for memory, whose range is far below what is shown: 100 columns are not many."""
+    if figure is None:
+        return "–"
+    return figure.text if column.name == "peak_rss_mb" else figure.with_half
 
 
 def _style(row: Row) -> str:

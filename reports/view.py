@@ -16,8 +16,9 @@ from reports import rounding, wording
 from reports.rounding import Figure
 
 State = Literal["ranked", "failed", "unsupported", "pending"]
-FIXED_COLUMNS = ("latency_ms.p50", "latency_ms.p90", "on_cpu_ms.p50", "peak_rss_mb", "size_mb", "download_mb")
-AGREEMENT = ("top1_agreement", "cosine")
+FIXED_COLUMNS: tuple[str, ...] = ("latency_ms.p50", "latency_ms.p90", "on_cpu_ms.p50", "peak_rss_mb", "energy_mj")
+FIXED_COLUMNS += ("size_mb", "download_mb")
+AGREEMENT = ("cosine", "top1_agreement")
 MARKS = {"pass": "✓", "fail": "✗", "not judged": "?"}
 
 

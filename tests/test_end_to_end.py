@@ -17,7 +17,7 @@ from harness.records import Report
 
 pytestmark = pytest.mark.runtimes
 
-MODEL = '''
+MODEL = """
 import torch
 from torch import nn
 
@@ -40,11 +40,12 @@ def get_calibration_data():
 def get_evaluation_data():
     model = get_model()
     return [((x,), int(model(x).argmax())) for x in _images(40, 2)]
-'''
+"""
 BENCH = """
 model: {source: model.py}
 recipes: [fp32, static_wi8_ai8, weight_only_wi8_afp32]
-settings: {restarts: 2, num_runs: 20, min_secs: 0.05, warmup_min_secs: 0.05, warmup_max_secs: 0.5, blocks: 4}
+settings:
+  {restarts: 2, extra_secs: 0, num_runs: 20, min_secs: 0.05, warmup_min_secs: 0.05, warmup_max_secs: 0.5, blocks: 4}
 gates: [accuracy >= 0.5, size_bytes <= 10 MB]
 accept: [FEW-SAMPLES, UNSTABLE, NOISY-MACHINE, RANDOM-WEIGHTS]
 rank_by: on_cpu_ms.p50

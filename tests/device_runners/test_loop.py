@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from device_runners.loop import Loop, Steadiness
+from device_runners.loop import Loop, Steadiness, thinned
 from device_runners.stopwatch import Stopwatch, canary_ns, undisturbed, within
 from tests.device_runners.conftest import TIMING
 
@@ -249,3 +249,23 @@ def test_the_collector_rests_while_a_sample_is_timed_and_works_again_after_an_er
 def test_the_canary_takes_the_same_time_again() -> None:
     first, second = canary_ns(), canary_ns()
     assert 0.5 < second / first < 2
+
+
+def test_a_block_tells_when_it_began() -> None:
+    loop = loop_of(FakeStopwatch(itertools.repeat(1_000_000)))
+    before = time.perf_counter_ns()
+    first, second = loop.block(2), loop.block(2)
+    assert first.start_ns is not None and second.start_ns is not None
+    assert before <= first.start_ns < second.start_ns <= time.perf_counter_ns()
+
+
+@pytest.mark.parametrize("tells_wait", [True, False])
+def test_a_thinned_block_keeps_samples_from_all_of_it(tells_wait: bool) -> None:
+    loop = loop_of(FakeStopwatch(itertools.count(1_000_000), wait_ns=5, tells_wait=tells_wait))
+    block = loop.block(1000)
+    few = thinned(block, 250)
+    assert len(few.wall_ns) == 250 and len(few.wait_ns) == (250 if tells_wait else 0)
+    assert few.wall_ns[0] == block.wall_ns[0] and few.wall_ns[-1] >= block.wall_ns[-5]
+    assert np.median(few.wall_ns) == pytest.approx(np.median(block.wall_ns), abs=4)
+    assert (few.start_ns, few.canary_ns) == (block.start_ns, block.canary_ns)
+    assert thinned(block, 0) is block and thinned(block, 1000) is block

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from harness import steady
 from harness.records import (
     Block,
     Caveat,
@@ -31,6 +32,7 @@ from harness.records import (
     Verdict,
     WeightTensor,
 )
+from tests.fakes import lasting
 
 PARAMETERS = 3_381_546
 MACS = 70_584_000
@@ -48,6 +50,13 @@ BUILDS: dict[str, tuple[float, float, dict[str, float], float, float, float]] = 
     "executorch/static_wi8_ai8": (3.09, 0.14, {"int8": 1.0}, 0.884, 10.6, 0.96),
     "tflite/static_wi8_ai16": (148.0, 0.05, {"int8": 1.0}, 0.893, 12.8, 0.0),
     "tflite/weight_only_wi8_afp32": (8.33, 0.30, {"int8": 1.0}, 0.892, 28.9, 1.0),
+}
+# id: time under sustained load, as a share of the rested one
+COURSES = {
+    "tflite/fp32": lasting.levels((180, 1.0)),
+    "executorch/fp32": lasting.levels((20, 1.09), (50, 1.0), (40, 1.13), (70, 1.21)),
+    "tflite/static_wi8_ai8": lasting.levels((25, 1.08), (155, 1.0)),
+    "executorch/dynamic_wi8_afp32": lasting.levels(*([(20, 1.0), (10, 1.1)] * 6)),
 }
 BYTES = {"float32": 4.0, "float16": 2.0, "int8": 1.0}
 HOST = Caveat(
@@ -237,7 +246,14 @@ def _measurement(name: str, random: np.random.Generator) -> Measurement:
         score=accuracy,
         reference_score=0.894,
     )
-    return Measurement(variant=name, device=DEVICE, settings=EXPERIMENT.settings, restarts=restarts, quality=quality)
+    return Measurement(
+        variant=name,
+        device=DEVICE,
+        settings=EXPERIMENT.settings,
+        restarts=restarts,
+        quality=quality,
+        sustained=lasting.run(COURSES[name] * on_cpu_ms, sd=0.008) if name in COURSES else None,
+    )
 
 
 def _restart(on_cpu_ms: float, wait_share: float, peak_mb: float, random: np.random.Generator) -> Restart:
@@ -304,6 +320,8 @@ def _metrics(measurement: Measurement, variant: Variant) -> dict[str, Estimate]:
     out["first_inference_ms"] = _over_restarts([r.first_inference_ms for r in measurement.restarts])
     out["load_ms"] = _over_restarts([r.load_ms for r in measurement.restarts])
     out["peak_rss_mb"] = _over_restarts([r.memory.peak_rss_mb for r in measurement.restarts if r.memory])
+    if measurement.sustained:
+        out |= steady.estimates(measurement.sustained, 0.95)
     contents, quality = variant.contents, measurement.quality
     assert contents is not None and quality is not None and quality.score is not None
     exact = {

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
 from harness import caveats, metrics
 from harness.caveats import CAVEATS
 from harness.facts import Facts
-from harness.records import Block, Caveat, Experiment, Failure, Memory, Settings, WeightTensor
-from tests.fakes import judged
+from harness.records import Block, Caveat, Experiment, Failure, Memory, Settings, Sustained, WeightTensor
+from tests.fakes import counters, judged, lasting
 
 INT8 = {"int8": 990_000, "float32": 10_000}
 STATIC = "tflite/static_wi8_ai8"
@@ -70,6 +71,25 @@ def canaries(*times_us: float) -> Facts:
     return judged.facts(measured={"restarts": (judged.restart(blocks=blocks),) * 5})
 
 
+def under_load(run: Sustained) -> Facts:
+    return judged.facts(measured={"sustained": run})
+
+
+def gauged(block_secs: float, **changes: Any) -> Facts:
+    """A phone's battery, read in blocks of so many seconds."""
+    trace = next(counters.traces(counters.Gauge(1, 1), block_secs, 1))
+    return judged.facts(measured={"energy": msgspec.structs.replace(trace, **changes)})
+
+
+def asking(gate: str, **of_device: Any) -> Facts:
+    device = msgspec.structs.replace(judged.HOST, **of_device)
+    return judged.facts(experiment=judged.experiment(gates=(gate,)), measured={"device": device})
+
+
+SAWTOOTH = lasting.levels(*([(15, 10.0), (15, 12.0)] * 6))
+RISING = 10 * (1 + np.arange(180) / 300)
+
+
 def weight(**changes: Any) -> WeightTensor:
     fields = {"name": "conv1", "operator": "CONV_2D", "shape": (8, 3), "dtype": "int8", "elements": 24, "zeros": 0}
     return WeightTensor(**{**fields, "distinct": 20, **changes})
@@ -95,6 +115,22 @@ RAISED: list[tuple[str, Facts, str]] = [
     ("WAIT-UNKNOWN", timed(wait_share=None), "does not tell"),
     ("WAIT-UNKNOWN", judged.facts(measured={"settings": Settings(num_threads=4)}), "4 threads"),
     ("CANARY", canaries(40, 40, 40, 44, 44), "from 40 to 44 us: 10 % apart"),
+    (
+        "THERMAL-THROTTLED",
+        under_load(lasting.throttling()),
+        "25 % slower; a fixed loop takes 25 % longer",
+    ),
+    ("THERMAL-THROTTLED", under_load(lasting.run(RISING, canary_us=tuple(RISING.tolist()))), "a fixed loop takes"),
+    (
+        "SLOWS-DOWN",
+        under_load(lasting.throttling(canary_us=())),
+        "from 10 ms (0 to 60 s) to 12.5 ms at the end",
+    ),
+    ("SLOWS-DOWN", under_load(lasting.throttling(canary_us=(40.0,) * 180)), "25 % slower"),
+    ("NO-STEADY-STATE", under_load(lasting.run(SAWTOOTH)), "12 levels in 180 s, the last for 15 s"),
+    ("ENERGY-UNKNOWN", gauged(30), "a block lasted 30 s and would have to last 60 s"),
+    ("ENERGY-UNKNOWN", gauged(60, charging=True), "the device was charging"),
+    ("ENERGY-UNKNOWN", asking("energy_mj <= 5", facts={"energy": "no counters here"}), "no counters here"),
     ("PROMISE-BROKEN", held(STATIC, weight_elements={"float32": 100}), "100 % of the weights are float32, not int8"),
     ("PROMISE-BROKEN", held("executorch/fp16", weight_elements={"float32": 92, "float16": 8}), "92 % of the weights"),
     ("PROMISE-BROKEN", held("tflite/weight_only_wi4_afp32", weight_elements=INT8), "mostly int8, not int4"),
@@ -160,6 +196,11 @@ RAISED: list[tuple[str, Facts, str]] = [
         "signal to noise 2.0 dB; 8 bits should keep 8 dB",
     ),
     ("OUTPUT-DRIFT", answered(STATIC, model={"random_weights": True}, snr_db=-3.0), "signal to noise -3.0 dB"),
+    (
+        "OUTPUT-DRIFT",  # the user's own metric, an error here: lower is better
+        answered(STATIC, model={"metric": "mae", "metric_higher_is_better": False}, score=2.2, reference_score=2.0),
+        "mae 2.2, the model itself has 2",
+    ),
     ("NON-FINITE-OUTPUT", answered("executorch/fp16", non_finite=7), "7 output values NaN or infinite"),
     ("RANDOM-WEIGHTS", judged.facts(model=judged.model(random_weights=True)), "no trained weights"),
     ("NO-REFERENCE", judged.facts(measured={"quality": None}), "no model to hold the outputs against"),
@@ -182,6 +223,18 @@ QUIET: list[tuple[str, Facts]] = [
     ("WAIT-UNKNOWN", timed()),
     ("CANARY", canaries(40, 40.5, 41, 41.5, 40)),
     ("CANARY", timed()),
+    ("THERMAL-THROTTLED", under_load(lasting.run([10.0] * 180))),
+    ("THERMAL-THROTTLED", under_load(lasting.throttling(canary_us=(40.0,) * 180))),  # that is SLOWS-DOWN
+    ("THERMAL-THROTTLED", under_load(lasting.throttling(share=-0.2))),  # it got faster
+    ("SLOWS-DOWN", under_load(lasting.run([10.0] * 180))),
+    ("SLOWS-DOWN", under_load(lasting.throttling())),  # that is THERMAL-THROTTLED
+    ("SLOWS-DOWN", under_load(lasting.throttling(share=0.01))),
+    ("SLOWS-DOWN", under_load(lasting.run(lasting.levels((20, 12.0), (160, 10.0))))),  # it warms up
+    ("SLOWS-DOWN", under_load(lasting.run(lasting.levels((150, 12.0), (30, 10.0))))),  # unsteady, and faster in the end
+    ("NO-STEADY-STATE", under_load(lasting.throttling())),
+    ("NO-STEADY-STATE", judged.facts()),
+    ("ENERGY-UNKNOWN", gauged(60)),
+    ("ENERGY-UNKNOWN", asking("latency_ms.p50 <= 5")),
     ("PROMISE-BROKEN", held(STATIC, weight_elements=INT8, activation_dtypes={"int8": 30, "float32": 2})),
     ("PROMISE-BROKEN", held("tflite/weight_only_wi4_afp32", weight_elements={"int4": 95, "float32": 5})),
     ("PROMISE-BROKEN", held("tflite/fp32")),
@@ -205,6 +258,23 @@ QUIET: list[tuple[str, Facts]] = [
     ("OUTPUT-DRIFT", answered("tflite/fp16", max_rel_diff=1e-3)),
     ("OUTPUT-DRIFT", answered(STATIC, score=0.89, top1_agreement=0.75, snr_db=7.0)),
     ("OUTPUT-DRIFT", answered(STATIC, model={"random_weights": True}, score=0.1, snr_db=25.0)),
+    # neighbouring bins change places, and the user's own metric does not mind
+    (
+        "OUTPUT-DRIFT",
+        answered(STATIC, model={"metric": "pitch"}, score=0.963, reference_score=0.967, top1_agreement=0.75),
+    ),
+    # the largest number of an embedding is no class
+    (
+        "OUTPUT-DRIFT",
+        answered(
+            STATIC,
+            model={"metric": "", "labelled": False},
+            score=None,
+            reference_score=None,
+            top1_agreement=0.3,
+            snr_db=20.0,
+        ),
+    ),
     ("OUTPUT-DRIFT", answered("tflite/channels(0.5)+static_wi8_ai8", score=0.82)),
     ("OUTPUT-DRIFT", answered("tflite/weight_only_wi4_afp32", score=0.81)),
     ("NON-FINITE-OUTPUT", answered(STATIC)),
@@ -255,6 +325,8 @@ def test_a_build_that_could_not_be_measured_is_still_judged_by_its_file() -> Non
         ("EMULATOR", ["latency_ms.p50", "on_cpu_ms.p50", "peak_rss_mb"], ["size_bytes", "accuracy", "cosine"]),
         ("RANDOM-WEIGHTS", ["accuracy", "accuracy_change", "cosine", "snr_db"], ["latency_ms.p50", "size_mb"]),
         ("OUTPUT-DRIFT", ["latency_ms.p50", "size_bytes", "anything"], []),
+        ("NO-STEADY-STATE", ["sustained_ms.p50_last", "sustained_slowdown"], ["latency_ms.p50", "energy_mj"]),
+        ("THERMAL-THROTTLED", [], ["latency_ms.p50", "sustained_ms.p50_last"]),
         ("NO-BENEFIT", [], ["latency_ms.p50", "size_bytes", "accuracy"]),
     ],
 )

@@ -9,7 +9,7 @@ from harness import metrics, stats
 from harness.figures import estimate_text, number_text, percent, value_text
 from harness.metrics import METRICS
 from harness.records import Block, Estimate, Failure, Memory, Settings
-from tests.fakes import judged
+from tests.fakes import counters, judged, lasting
 
 
 def test_a_sample_of_many_calls_is_the_time_of_one() -> None:
@@ -49,7 +49,9 @@ def test_waiting_makes_wall_times_longer_and_leaves_on_cpu_times_alone() -> None
 
 
 def test_every_metric_of_the_table_can_be_had_and_nothing_else() -> None:
-    found = metrics.estimates(judged.variant(), judged.measurement(), 0.95, "accuracy")
+    trace = next(counters.traces(counters.Gauge(1, 1), 60, 1))
+    whole = judged.measurement(sustained=lasting.throttling(), energy=trace)
+    found = metrics.estimates(judged.variant(), whole, 0.95, "accuracy")
     assert set(found) == set(METRICS) | {"accuracy"}
     for name, estimate in found.items():
         assert estimate.low is None or estimate.low <= estimate.value, name

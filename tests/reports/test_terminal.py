@@ -31,7 +31,7 @@ def test_the_table_fits_in_a_hundred_columns_with_every_name_whole(report: Repor
 
 def test_a_line_has_rank_latency_memory_size_quality_and_gates(report: Report) -> None:
     words = line_of(shown(report), "tflite/fp32").split()
-    assert " ".join(words) == "=3 tflite/fp32 * 8.20 ± 0.07 24.0 ± 0.3 13.0 0.894 ± 0.020 ✗ 3/4"
+    assert " ".join(words) == "=3 tflite/fp32 * 8.20 ± 0.07 24.0 13.0 0.894 ± 0.020 ✗ 3/4"
 
 
 def test_failed_and_unsupported_builds_are_lines_and_their_reasons_follow(report: Report) -> None:

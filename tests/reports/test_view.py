@@ -58,7 +58,7 @@ def test_without_a_task_metric_quality_is_the_agreement_with_the_reference(repor
     assert report.model is not None
     parity = replace(report, model=replace(report.model, metric="", labelled=False))
     quality = view.summarize(parity).quality
-    assert quality is not None and quality.name == "top1_agreement"
+    assert quality is not None and quality.name == "cosine"
 
 
 def test_bytes_are_counted_and_not_rounded(report: Report) -> None:
