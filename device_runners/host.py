@@ -26,6 +26,7 @@ class HostRunner:
 
     def __init__(self, worker: Sequence[str] = WORKER) -> None:
         self._worker = tuple(worker)
+        self._live: list[HostSession] = []
 
     def device(self) -> Device:
         system = f"{platform.system()} {platform.release()}"
@@ -52,17 +53,29 @@ class HostRunner:
         return _response(folder, request)
 
     def start(self, request: wire.Request, *, folder: Path, bounds: Bounds) -> HostSession:
-        """A live process for a paced request; bounds.timeout_secs is the longest silence allowed."""
+        """A live process for a paced request; bounds.timeout_secs is the longest silence allowed.
+
+        Sessions that live at the same time take turns, so those of one thread share one processor, drawn at random:
+        processors differ, by half when something computes on the other hyperthread of one, and each process would
+        stay where it is and keep that difference for all its blocks.
+        """
         if not request.paced:
             raise RunnerError(f"request {request.run_id} is not paced, so it cannot be started as a session")
-        return HostSession(_prepared(self._worker, request, folder), request, folder=folder, bounds=bounds)
+        session = HostSession(_prepared(self._worker, request, folder), request, folder=folder, bounds=bounds)
+        self._live = [one for one in self._live if one.live]
+        if request.timing.num_threads == 1:
+            kept = [one.processor for one in self._live if one.processor is not None]
+            session.processor = linux.keep_on(session.pid, kept[0] if kept else None)
+        self._live.append(session)
+        return session
 
     def close(self) -> None:
         """Nothing is held between requests."""
 
 
 class HostSession:
-    """A live worker that times a block when it is told to; see `device_runners.Session`."""
+    """A live worker that times a block when it is told to; see `device_runners.Session`. processor: the only one
+    that it runs on, None for any."""
 
     def __init__(self, argv: Sequence[str], request: wire.Request, *, folder: Path, bounds: Bounds) -> None:
         self._request, self._folder, self._bounds = request, folder, bounds
@@ -70,6 +83,8 @@ class HostSession:
         self._log_start = _size_of(self._log)
         limit = bounds.memory_limit_mb
         self._child = Child(argv, log=self._log, env=_environment(), memory_limit_mb=limit)
+        self.processor: int | None = None
+        self.live = True
 
     def __enter__(self) -> HostSession:
         return self
@@ -92,9 +107,11 @@ class HostSession:
     def finish(self) -> wire.Response:
         with _located(self._log, self._log_start):
             self._child.finish(timeout_secs=self._bounds.timeout_secs)
+        self.live = False
         return _response(self._folder, self._request)
 
     def close(self) -> None:
+        self.live = False
         self._child.close()
 
     def _expect(self, word: str) -> None:

@@ -6,6 +6,7 @@ Imported by the worker, so it needs the standard library alone.
 from __future__ import annotations
 
 import os
+import random
 from pathlib import Path
 
 _PROC = Path("/proc")
@@ -68,6 +69,19 @@ def thread_count() -> int:
 
 def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 0
+
+
+def keep_on(pid: int, processor: int | None) -> int | None:
+    """Have a process run on one processor alone, on one at random for None; which one. None: the system knows no such
+    thing, or the process is gone (whoever talks to it next will be told)."""
+    if not hasattr(os, "sched_setaffinity"):
+        return None
+    try:
+        chosen = random.choice(sorted(os.sched_getaffinity(pid))) if processor is None else processor
+        os.sched_setaffinity(pid, {chosen})
+    except ProcessLookupError:
+        return None
+    return chosen
 
 
 def cpu_model() -> str:

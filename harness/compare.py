@@ -29,6 +29,7 @@ from harness.sides import Side
 
 BLOCK_NS = 20_000_000  # aimed at for one block: long against the clock's error, short against what drifts
 BLOCKS, BLOCKS_WHEN_SLOW, SLOW_BLOCK_NS = 16, 8, 60_000_000
+WARM_UP_SECS = 1.0  # at the most: a pair has to be warm, not steady, since what drifts afterwards hits both sides alike
 MOST_WAITING = 0.8  # share of the wall time in the run queue beyond which caches are cold in every call
 
 
@@ -224,7 +225,9 @@ def _why_open(match: Match, decision: paired.Decision, on_cpu: bool) -> str:
 
 def _timing(match: Match) -> Timing:
     """A plan says how long a block is; no other limit may cut one short."""
-    return msgspec.structs.replace(timing_of(match.settings), max_secs=match.settings.timeout_secs)
+    settings = match.settings
+    warm_up = max(settings.warmup_min_secs, min(settings.warmup_max_secs, WARM_UP_SECS))
+    return msgspec.structs.replace(timing_of(settings), max_secs=settings.timeout_secs, warmup_max_secs=warm_up)
 
 
 def _file(side: Side) -> BuildFile:

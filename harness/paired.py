@@ -132,7 +132,20 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def look(x: Sequence[float], plan: Plan) -> Decision:
-    """What the pairs so far allow to say; len(x) is one of plan.looks.
+    """What the pairs so far allow to say, with the effect and its interval; len(x) is one of plan.looks."""
+    low, high = effect_interval(x, 1 - plan.alpha_per_look)
+    return Decision(
+        outcome=outcome(x, plan),
+        effect=math.expm1(effect_estimate(x)),
+        low=None if low is None else math.expm1(low),
+        high=None if high is None else math.expm1(high),
+        p=sign_flip(x),
+        pairs=len(x),
+    )
+
+
+def outcome(x: Sequence[float], plan: Plan) -> Outcome:
+    """The outcome alone, without the interval, which takes a hundred tests; len(x) is one of plan.looks.
 
     faster / slower: the two-sided test rejects at alpha per look and the effect is above the minimum one.
     same: the effect is shown to lie within -+margin, each side at alpha per look (two one-sided tests, Schuirmann,
@@ -141,23 +154,12 @@ def look(x: Sequence[float], plan: Plan) -> Decision:
     """
     if len(x) not in plan.looks:
         raise ValueError(f"{len(x)} pairs: the plan looks at {plan.looks} only, or its alpha would not hold")
-    alpha = plan.alpha_per_look
-    p, effect = sign_flip(x), math.expm1(effect_estimate(x))
-    if p <= alpha and abs(effect) >= plan.minimum_effect:
-        outcome: Outcome = "slower" if effect > 0 else "faster"
-    elif not_above(x, plan.margin) <= alpha and not_below(x, -plan.margin) <= alpha:
-        outcome = "same"
-    else:
-        outcome = "inconclusive" if len(x) == plan.looks[-1] else "undecided"
-    low, high = effect_interval(x, 1 - plan.alpha_per_look)
-    return Decision(
-        outcome=outcome,
-        effect=effect,
-        low=None if low is None else math.expm1(low),
-        high=None if high is None else math.expm1(high),
-        p=p,
-        pairs=len(x),
-    )
+    alpha, effect = plan.alpha_per_look, math.expm1(effect_estimate(x))
+    if sign_flip(x) <= alpha and abs(effect) >= plan.minimum_effect:
+        return "slower" if effect > 0 else "faster"
+    if not_above(x, plan.margin) <= alpha and not_below(x, -plan.margin) <= alpha:
+        return "same"
+    return "inconclusive" if len(x) == plan.looks[-1] else "undecided"
 
 
 def compare(measure_pair: Callable[[], float], plan: Plan) -> Decision:
@@ -165,10 +167,9 @@ def compare(measure_pair: Callable[[], float], plan: Plan) -> Decision:
     x: list[float] = []
     for pairs in plan.looks:
         x += [measure_pair() for _ in range(pairs - len(x))]
-        decision = look(x, plan)
-        if decision.outcome != "undecided":
+        if outcome(x, plan) != "undecided":
             break
-    return decision
+    return look(x, plan)
 
 
 @lru_cache(maxsize=32)
