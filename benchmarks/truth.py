@@ -171,13 +171,17 @@ def judge(network: networks.Network, found: Sequence[Found]) -> tuple[str, int]:
         f"wall {_ratio([one.wall_log_ratio for one in found])[0]:.4f}, "
         f"control [{control_low:.4f}, {control_high:.4f}], waiting {np.mean([one.wait_share for one in found]):.0%}"
     )
+    if network.name == "tiny":
+        floor, ceiling = -math.inf, 1 + GOAL_EXCESS_US / c_us
+    else:
+        floor, ceiling = 1 - GOAL, 1 + GOAL
+    # What the loop in C differs by from itself may be added to either side, and it is still missed: no noise did that.
+    if low > ceiling * max(control_high, 1 / control_low) or high < floor * min(control_low, 1 / control_high):
+        return f"{line}: missed", 1
     if control_low < 1 - GOAL or control_high > 1 + GOAL:
         return f"{line}: inconclusive, the control is off", 2
-    if network.name == "tiny":
-        met, missed = excess[2] <= GOAL_EXCESS_US, excess[1] > GOAL_EXCESS_US
-    else:
-        met, missed = low >= 1 - GOAL and high <= 1 + GOAL, high < 1 - GOAL or low > 1 + GOAL
-    return f"{line}: {'met' if met else 'missed' if missed else 'inconclusive'}", 0 if met else 1 if missed else 2
+    met = floor <= low and high <= ceiling
+    return f"{line}: {'met' if met else 'inconclusive'}", 0 if met else 2
 
 
 def _ratio(logs: Sequence[float]) -> tuple[float, float, float]:

@@ -56,8 +56,8 @@ class HostRunner:
         """A live process for a paced request; bounds.timeout_secs is the longest silence allowed.
 
         Sessions that live at the same time take turns, so those of one thread share one processor, drawn at random:
-        processors differ, by half when something computes on the other hyperthread of one, and each process would
-        stay where it is and keep that difference for all its blocks.
+        on a virtual machine two idle processors were seen to differ by up to half for a while, either way, and each
+        process would stay where it is and take that difference for the build's.
         """
         if not request.paced:
             raise RunnerError(f"request {request.run_id} is not paced, so it cannot be started as a session")
