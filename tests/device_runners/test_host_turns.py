@@ -43,7 +43,8 @@ def test_the_processor_is_drawn_anew_for_every_pair(tflite_files: Path, ask: Ask
     for _ in range(40):
         with closing(start(runner, ask, build)) as session:
             drawn |= os.sched_getaffinity(session.pid)
-    assert drawn == os.sched_getaffinity(0)
+    allowed = os.sched_getaffinity(0)
+    assert drawn <= allowed and len(drawn) >= min(2, len(allowed))
 
 
 def test_a_build_of_several_threads_keeps_all_processors(tflite_files: Path, ask: Ask) -> None:
