@@ -23,7 +23,7 @@ MOST_FALSE_ALARMS = 0.015
 # Share of 3 % slowdowns that is caught. The goal is 95 %, and the float network misses it: its pairs spread by 3.6 %
 # (the processors of that machine became slower in bursts, from outside of it as far as could be told), 55 % are caught
 # and nearly all other verdicts are "inconclusive". The floor here only keeps it from becoming worse.
-CAUGHT = {"mobile-int8": 0.95, "mobile-fp32": 0.4, "tiny-fp32": 0.95}
+CAUGHT = {"mobile-int8": 0.95, "mobile-fp32": 0.5, "tiny-fp32": 0.95}
 
 Floats = np.ndarray
 
