@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from converters import cache, digests, job, recipes
+from converters import cache, digests, frameworks, job, recipes
 from converters.workshop import Prepared, Workshop, read_facts
 from harness.records import Failure, Recipe, Record, Runtime, Variant
 
@@ -20,11 +20,19 @@ _LOWERING = {
     "tflite": ("torch", "litert-torch", "litert-converter", "ai-edge-litert"),
     "executorch": ("torch", "torchao", "executorch"),
 }
+_KERAS_LOWERING = {
+    "tflite": ("tensorflow", "keras", "tf_keras", "ai-edge-litert"),
+    "executorch": ("keras", "torch", "torchao", "executorch"),
+}
 _RUNNING = {"tflite": ("ai-edge-litert",), "executorch": ("torch", "executorch")}
 _QUANTIZING = ("ai-edge-quantizer",)
 _READY: dict[str, Runtime] = {"tflite": "tflite", "pte": "executorch"}
 _CALIBRATE = {
     "python": "add get_calibration_data() to the model's file",
+    "keras-python": "add get_calibration_data() to the model's file",
+    "keras": "name a Python file instead, whose get_model() returns keras.models.load_model(path), "
+    "with get_calibration_data()",
+    "savedmodel": "name a Python file instead, whose get_model() builds the Keras model, with get_calibration_data()",
     "pt2": "name a Python file instead, whose get_model() returns torch.export.load(path).module(), "
     "with get_args() and get_calibration_data()",
 }
@@ -49,7 +57,7 @@ def convert(prepared: Prepared, runtime: Runtime, recipe: Recipe, *, workshop: W
     stem = Path(prepared.path).stem if prepared.model.format in _READY else recipe.name
     tools = digests.versions(_tools(prepared, runtime, recipe))
     variant = Variant(id=f"{runtime}/{stem}", runtime=runtime, recipe=recipe.name, tools=tools)
-    failure = _refusal(prepared, runtime, recipe) or _missing(tools, runtime)
+    failure = _refusal(prepared, runtime, recipe) or _missing(tools, prepared, runtime)
     if failure is None:
         variant = _build(_order(variant, prepared, recipe, workshop))
         return replace(variant, seconds=time.monotonic() - started)
@@ -62,6 +70,10 @@ def _refusal(prepared: Prepared, runtime: Runtime, recipe: Recipe) -> Failure | 
     if ready is not None and (ready != runtime or recipe.name != recipes.AS_IS):
         reason = f"a ready-made .{prepared.model.format} file runs in {ready}, as it is"
         return _unsupported(reason, "name the model's source to make other builds of it")
+    if runtime == "executorch" and (unbridged := read_facts(Path(prepared.folder)).unbridged):
+        return _unsupported(
+            f"the model cannot go over to torch: {unbridged}", "see docs/keras.md; TFLite has its builds"
+        )
     if ready is None and recipe.name == recipes.AS_IS:
         return _unsupported("`as-is` is for ready-made .tflite and .pte files", "name a recipe, such as fp32")
     if reason := recipes.supported(recipe, runtime):
@@ -76,7 +88,7 @@ def _unsupported(reason: str, remedy: str) -> Failure:
     return Failure(stage="convert", reason=reason, remedy=remedy, unsupported=True)
 
 
-def _missing(tools: dict[str, str], runtime: Runtime) -> Failure | None:
+def _missing(tools: dict[str, str], prepared: Prepared, runtime: Runtime) -> Failure | None:
     absent = [name for name, version in tools.items() if version == digests.ABSENT]
     if not absent:
         return None
@@ -84,7 +96,7 @@ def _missing(tools: dict[str, str], runtime: Runtime) -> Failure | None:
     return Failure(
         stage="convert",
         reason=f"{', '.join(absent)} {verb} not installed",
-        remedy=f"pip install 'pocketbench[{runtime}]'",
+        remedy=f"pip install 'pocketbench[{runtime}{',keras' if _is_keras(prepared) else ''}]'",
     )
 
 
@@ -92,7 +104,12 @@ def _tools(prepared: Prepared, runtime: Runtime, recipe: Recipe) -> tuple[str, .
     if prepared.model.format in _READY:
         return _RUNNING[runtime]
     quantized = runtime == "tflite" and recipes.quantization(recipe) != "fp32"
-    return (*_LOWERING[runtime], *(_QUANTIZING if quantized else ()))
+    lowering = _KERAS_LOWERING if _is_keras(prepared) else _LOWERING
+    return (*lowering[runtime], *(_QUANTIZING if quantized else ()))
+
+
+def _is_keras(prepared: Prepared) -> bool:
+    return prepared.model.format in frameworks.KERAS_FORMATS
 
 
 def _order(variant: Variant, prepared: Prepared, recipe: Recipe, shop: Workshop) -> _Order:
@@ -150,6 +167,7 @@ def _run(order: _Order, draft: Path, float_build: str) -> job.Answer:
     prepared, variant = order.prepared, order.variant
     task = job.ConvertJob(
         path=prepared.path,
+        format=prepared.model.format,
         prepared=prepared.folder,
         runtime=variant.runtime,
         recipe=order.recipe,

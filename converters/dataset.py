@@ -1,11 +1,11 @@
 """The data that comes with a model: calibration samples, and evaluation samples with the source model's own outputs.
 
-Imports torch through torchmodel: for child processes only.
+The model is called through Subject.run, whatever its framework. For child processes only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from types import ModuleType
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from converters import samples, torchmodel, userfile
+from converters import samples, userfile
 from converters.job import PrepareJob
 from converters.samples import Arrays, Writer
 from harness.errors import SourceError
@@ -23,12 +23,19 @@ LABELS = "labels.npy"
 
 
 class Subject(Record, frozen=True, kw_only=True):
-    """The torch model while it is looked at. arrays: its example inputs."""
+    """A model while it is looked at. arrays: its example inputs. run: its outputs for such arrays. digest: fingerprint
+    of its weights; parameters: their number, None where it is not known. generation: of Keras. unbridged: why it cannot
+    go over to ExecuTorch, "" when it can."""
 
     job: PrepareJob
     network: Any
     arrays: list[Any]
     inputs: tuple[TensorSpec, ...]
+    run: Callable[[Arrays], Arrays]
+    digest: str
+    parameters: int | None
+    generation: str = ""
+    unbridged: str = ""
     outputs: tuple[TensorSpec, ...] = ()
     module: ModuleType | None = None
     notes: tuple[str, ...] = ()
@@ -80,7 +87,7 @@ def evaluation(subject: Subject) -> Collected:
         for index, (arrays, label) in enumerate(_pairs(subject) if given else _noise(subject)):
             what = f"evaluation sample {index}"
             with userfile.blaming(subject.path, f"when the model was run on {what}"):
-                results = torchmodel.run(subject.network, arrays)
+                results = subject.run(arrays)
             samples.check_outputs(results, subject.outputs, what)
             _write(inputs, arrays)
             _write(outputs, results)

@@ -21,11 +21,21 @@ from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import (
 from executorch.exir import to_edge_transform_and_lower
 from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
-from converters import clamped, contents, digests, numerics, recipes, samples, torchmodel
+from converters import (
+    clamped,
+    contents,
+    digests,
+    frameworks,
+    keras_executorch,
+    numerics,
+    recipes,
+    samples,
+    torchmodel,
+)
 from converters.half import half_convolutions
 from converters.job import Build, ConvertJob
 from converters.samples import Arrays
-from converters.workshop import read_facts
+from converters.workshop import Facts, read_facts
 
 FILE = "model.pte"
 Tensors = tuple[torch.Tensor, ...]
@@ -37,7 +47,7 @@ def convert(job: ConvertJob) -> Build:
     facts = read_facts(prepared)
     inputs, expected = numerics.of_prepared(prepared)
     arguments = torchmodel.tensors(inputs[0])
-    model = torchmodel.flat(torchmodel.again(Path(job.path), prepared, facts), arguments)
+    model = _float(job, facts, arguments)
     name = recipes.quantization(job.recipe)
     calibration = samples.read(prepared / "calibration", "input", facts.model.calibration_samples)
     variant = _variant(model, name, arguments, calibration)
@@ -50,6 +60,14 @@ def convert(job: ConvertJob) -> Build:
         warnings += numerics.check(target, inputs, eager, "same-variant")
         warnings += numerics.judge(numerics.compare(eager, expected), "quantized")
     return Build(file=FILE, sha256=digests.of_file(target), contents=contents.inspect(target), warnings=warnings)
+
+
+def _float(job: ConvertJob, facts: Facts, arguments: Tensors) -> torch.nn.Module:
+    """The model as it was prepared, as a torch module."""
+    prepared = Path(job.prepared)
+    if facts.model.format in frameworks.KERAS_FORMATS:
+        return keras_executorch.module(Path(job.path), facts, prepared, arguments)
+    return torchmodel.flat(torchmodel.again(Path(job.path), prepared, facts), arguments)
 
 
 def _lower(model: torch.nn.Module, arguments: Tensors) -> bytes:

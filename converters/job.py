@@ -33,6 +33,10 @@ _FIXED = {
     "PYTHONHASHSEED": "0",
     "PYTHONSAFEPATH": "1",
     "PYTHONUNBUFFERED": "1",
+    "TF_CPP_MIN_LOG_LEVEL": "2",
+    "TF_ENABLE_ONEDNN_OPTS": "0",
+    "TF_NUM_INTEROP_THREADS": "1",
+    "TF_NUM_INTRAOP_THREADS": "1",
     "TOKENIZERS_PARALLELISM": "false",
 }
 _WHAT: dict[Stage, str] = {
@@ -44,19 +48,22 @@ _UNLESS_SET = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 
 
 class PrepareJob(Record, frozen=True, kw_only=True, tag="prepare"):
-    """Look at a source, take its samples and weights; results go to `folder`. root: where depends_on starts."""
+    """Look at a source, take its samples and weights; results go to `folder`. root: where depends_on starts.
+    generation: which Keras tries to open a Keras file."""
 
     source: ModelSource
     path: str
     format: Format
     root: str
     folder: str
+    generation: Literal["keras", "tf_keras"] = "keras"
 
 
 class ConvertJob(Record, frozen=True, kw_only=True, tag="convert"):
     """Make one build in `folder`. float_build: the fp32 .tflite that TFLite's quantizations start from."""
 
     path: str
+    format: Format
     prepared: str
     runtime: Runtime
     recipe: Recipe
@@ -87,7 +94,8 @@ class Build(Record, frozen=True, kw_only=True):
 
 class Answer(Record, frozen=True, kw_only=True):
     """What came of a job; the part that belongs to its kind is set, or `failure`. disk_errno: the failure was the
-    store's, not the model's."""
+    store's, not the model's. elsewhere: the source should be looked at once more, as this format or by this generation
+    of Keras."""
 
     failure: Failure | None = None
     model: Model | None = None
@@ -95,6 +103,7 @@ class Answer(Record, frozen=True, kw_only=True):
     build: Build | None = None
     score: float | None = None
     disk_errno: int = 0
+    elsewhere: Literal["", "python", "keras-python", "tf_keras"] = ""
 
 
 def run(job: Job, *, workshop: Workshop, log: Path, cwd: Path | None = None) -> Answer:
@@ -110,7 +119,7 @@ def run(job: Job, *, workshop: Workshop, log: Path, cwd: Path | None = None) -> 
             (desk / "job.json").write_bytes(msgspec.json.encode(job))
         argv = [sys.executable, "-m", "converters.worker", str(desk / "job.json")]
         try:
-            execute(argv, bounds=bounds, log=log, env=environment(), cwd=cwd)
+            execute(argv, bounds=bounds, log=log, env=environment(job), cwd=cwd)
         except ProcessError as error:
             return Answer(failure=_killed(job, error, workshop, log))
         answer = _read(desk / ANSWER, job, log)
@@ -121,9 +130,11 @@ def run(job: Job, *, workshop: Workshop, log: Path, cwd: Path | None = None) -> 
     return answer
 
 
-def environment() -> dict[str, str]:
+def environment(job: Job) -> dict[str, str]:
     """What a child sees beside this process's own environment."""
-    return {**_FIXED, **{name: os.environ.get(name, value) for name, value in _UNLESS_SET.items()}}
+    # Keras reads once, at its import, what it computes with.
+    keras = {"KERAS_BACKEND": "torch" if isinstance(job, ConvertJob) and job.runtime == "executorch" else "tensorflow"}
+    return {**_FIXED, **keras, **{name: os.environ.get(name, value) for name, value in _UNLESS_SET.items()}}
 
 
 def _read(path: Path, job: Job, log: Path) -> Answer:

@@ -16,8 +16,8 @@ import msgspec
 from converters import cache, digests
 from harness.records import ModelSource, Record
 
-TOOLS = ("torch", "numpy", "ai-edge-litert", "executorch")
-WEIGHT_SUFFIXES = (".pt", ".pth", ".bin", ".ckpt", ".safetensors", ".npz", ".npy", ".h5")
+TOOLS = ("torch", "numpy", "ai-edge-litert", "executorch", "tensorflow", "keras", "tf_keras")
+WEIGHT_SUFFIXES = (".pt", ".pth", ".bin", ".ckpt", ".safetensors", ".npz", ".npy", ".h5", ".keras")
 _KEPT = 16
 
 
@@ -41,7 +41,7 @@ class _Manifest(Record, frozen=True, kw_only=True):
 
 def name(path: Path, source: ModelSource) -> str:
     """Under which name the manifest of a source lies: where it is, what is asked of it, and the tools."""
-    asked = (source.calibration_samples, source.evaluation_samples, sorted(source.depends_on))
+    asked = (source.calibration_samples, source.evaluation_samples, source.dynamic_batch, sorted(source.depends_on))
     machine = (sys.version, platform.machine(), digests.versions(TOOLS), digests.of_our_code())
     return digests.of_record([str(path), asked, machine])
 

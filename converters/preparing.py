@@ -50,7 +50,7 @@ def _prepare_anew(source: ModelSource, located: Located, root: Path, shop: Works
         task = job.PrepareJob(
             source=source, path=located.path, format=located.format, root=str(root.resolve()), folder=str(draft)
         )
-        answer = job.run(task, workshop=shop, log=Path(shop.logs) / "prepare.log", cwd=root)
+        answer = _asked(task, shop)
         if answer.failure is not None:
             failure = answer.failure
             raise SourceError(failure.reason, remedy=failure.remedy or f"see {failure.log}")
@@ -58,6 +58,22 @@ def _prepare_anew(source: ModelSource, located: Located, root: Path, shop: Works
         folder = cache.publish(store, KIND, answer.known.key, draft)
     manifest.remember(store, manifest.name(Path(located.path), source), answer.known)
     return folder
+
+
+def _asked(task: job.PrepareJob, shop: Workshop) -> job.Answer:
+    """The child's answer; it may first say in which other way the source must be looked at, which takes another child
+    because the frameworks do not share one."""
+    log, cwd = Path(shop.logs) / "prepare.log", Path(task.root)
+    answer = job.run(task, workshop=shop, log=log, cwd=cwd)
+    if not answer.elsewhere:
+        return answer
+    if answer.elsewhere == "tf_keras":
+        second = job.run(replace(task, generation="tf_keras"), workshop=shop, log=log, cwd=cwd)
+        if second.failure is None or answer.failure is None:
+            return second
+        reason = f"{answer.failure.reason}; {second.failure.reason}"
+        return replace(second, failure=replace(second.failure, reason=reason))
+    return job.run(replace(task, format=answer.elsewhere), workshop=shop, log=log, cwd=cwd)
 
 
 def _prepared(source: ModelSource, located: Located, root: Path, folder: Path) -> Prepared:

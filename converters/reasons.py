@@ -41,6 +41,11 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
         "replace it by an operator of fixed shape",
     ),
     (r"Missing out variants: \{?([^}]+)\}?", "ExecuTorch has no kernel for {0}", "replace it in the model"),
+    (
+        r"(?:TF Select ops|Flex ops|Custom ops): ([\w, ]+)",
+        "TFLite has no operator for TensorFlow's {0}",
+        "replace it in the model by layers that TFLite has",
+    ),
     (r"Lowering not found: ([\w.:]+)", "LiteRT's converter has no lowering for {0}", "replace it in the model"),
     (
         r"unresolved custom op: (.+?)\.?\s*(?:See|Node|$)",
@@ -93,6 +98,11 @@ _EXTRAS = {
     "executorch": "executorch",
     "torchao": "executorch",
     "torch": "tflite,executorch",
+    "tensorflow": "keras",
+    "keras": "keras",
+    "tf_keras": "keras",
+    "h5py": "keras",
+    "tensorflow_model_optimization": "keras",
 }
 
 

@@ -9,17 +9,25 @@ import struct
 import zipfile
 from pathlib import Path
 
+from converters import frameworks
 from harness.errors import SourceError
 from harness.records import Format, ModelSource, Record
 
-FORMATS: dict[str, Format] = {".py": "python", ".pt2": "pt2", ".tflite": "tflite", ".pte": "pte"}
+FORMATS: dict[str, Format] = {
+    ".py": "python",
+    ".pt2": "pt2",
+    ".keras": "keras",
+    ".h5": "keras",
+    ".hdf5": "keras",
+    ".tflite": "tflite",
+    ".pte": "pte",
+}
 
 _LOADER = (
     "write a Python file with get_model(), which builds the network and loads these weights with "
     "torch.load(path, weights_only=True), and get_args(), and name that file"
 )
 _EXPORT = "save it with torch.export.save(torch.export.export(model.eval(), args), 'model.pt2') and name that file"
-_TO_TFLITE = "convert it to a float .tflite with its own tool first and name that file"
 # Suffix -> what such a file is, and what to do instead.
 _REFUSED: dict[str, tuple[str, str]] = {
     ".pt": ("holds bare weights or a pickled model", _LOADER),
@@ -31,9 +39,7 @@ _REFUSED: dict[str, tuple[str, str]] = {
     ".pickle": ("is a pickle, which could run any code", _LOADER),
     ".jit": ("is a TorchScript archive, a graph of an earlier generation", _EXPORT),
     ".ptl": ("is a TorchScript archive, a graph of an earlier generation", _EXPORT),
-    ".h5": ("is a Keras model", _TO_TFLITE),
-    ".keras": ("is a Keras model", _TO_TFLITE),
-    ".pb": ("is a TensorFlow graph", _TO_TFLITE),
+    ".pb": ("is a TensorFlow graph", "name the SavedModel folder around it; of a frozen graph, make a float .tflite"),
     ".onnx": ("is an ONNX model", "name the PyTorch model that it was made from, or a .tflite or .pte made from it"),
 }
 
@@ -48,22 +54,32 @@ class Located(Record, frozen=True, kw_only=True):
 def locate(source: ModelSource, root: Path) -> Located:
     """Find the source; relative paths start at `root`. Raises SourceError."""
     path = (root / Path(source.source).expanduser()).resolve()
-    _check_readable(path, source.source)
+    is_folder = path.is_dir()
+    if not is_folder:
+        _check_readable(path)
     for name in source.depends_on:
         if not (root / Path(name).expanduser()).exists():
             raise SourceError(f"model.depends_on names {name}, which is not there", remedy="correct or remove it")
-    kind = FORMATS.get(path.suffix.lower())
+    kind = _folder(path, source.source) if is_folder else FORMATS.get(path.suffix.lower())
     if kind is None:
         raise _refusal(path)
     _CHECKS[kind](path)
+    kind = frameworks.of_python(path) if kind == "python" else kind
+    if source.dynamic_batch and kind not in frameworks.KERAS_FORMATS:
+        raise SourceError(
+            f"model.dynamic_batch is for Keras and TensorFlow models, {path.name} is none",
+            remedy="remove it; builds of a torch model take the batch of get_args()",
+        )
     return Located(path=str(path), format=kind)
 
 
-def _check_readable(path: Path, given: str) -> None:
-    if path.is_dir():
-        if (path / "saved_model.pb").exists():
-            raise SourceError(f"{path.name} is a TensorFlow SavedModel", remedy=_TO_TFLITE)
-        raise SourceError(f"{given} is a folder", remedy="name the model's file inside it")
+def _folder(path: Path, given: str) -> Format:
+    if (path / "saved_model.pb").is_file():
+        return "savedmodel"
+    raise SourceError(f"{given} is a folder", remedy="name the model's file inside it, or a SavedModel folder")
+
+
+def _check_readable(path: Path) -> None:
     try:
         with open(path, "rb") as file:
             empty = not file.read(1)
@@ -123,12 +139,25 @@ def _check_pte(path: Path) -> None:
         raise SourceError(f"{path.name} is truncated: {actual} of {expected} bytes", remedy=_AGAIN)
 
 
+def _check_keras(path: Path) -> None:
+    """A zip archive, or HDF5 by its first bytes; what is inside, the child looks at."""
+    if not zipfile.is_zipfile(path) and _head(path, 8) != b"\x89HDF\r\n\x1a\n":
+        raise SourceError(f"{path.name} is not a Keras model: neither an archive nor HDF5", remedy=_AGAIN)
+
+
 def _any_text(path: Path) -> None:
     """Python's own compiler says best what is wrong with a Python file."""
 
 
 _AGAIN = "export it, or copy it, again"
-_CHECKS = {"python": _any_text, "pt2": _check_exported, "tflite": _check_tflite, "pte": _check_pte}
+_CHECKS = {
+    "python": _any_text,
+    "pt2": _check_exported,
+    "keras": _check_keras,
+    "savedmodel": _any_text,
+    "tflite": _check_tflite,
+    "pte": _check_pte,
+}
 
 
 def _head(path: Path, count: int) -> bytes:

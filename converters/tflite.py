@@ -1,4 +1,4 @@
-"""Torch model -> .tflite: lowered once by litert-torch, then quantized per recipe by ai-edge-quantizer.
+"""Model -> .tflite: lowered once by litert-torch, or TensorFlow, then quantized per recipe by ai-edge-quantizer.
 
 The quantizer needs neither torch nor the user's code, so a quantized build starts from the fp32 file and takes a
 second. The model's own input layout stays (an NCHW model gives an NCHW file). For child processes only.
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from converters import contents, dead_channels, digests, numerics, recipes, samples
+from converters import contents, dead_channels, digests, frameworks, keras_tflite, numerics, recipes, samples
 from converters.job import Build, ConvertJob
 from converters.samples import Arrays
 from converters.workshop import read_facts
@@ -38,6 +38,14 @@ def convert(job: ConvertJob) -> Build:
 
 
 def _lower(job: ConvertJob, target: Path) -> None:
+    if job.format in frameworks.KERAS_FORMATS:
+        home = Path(job.prepared)
+        keras_tflite.lower(home, read_facts(home).model.inputs, target)
+    else:
+        _lower_torch(job, target)
+
+
+def _lower_torch(job: ConvertJob, target: Path) -> None:
     import litert_torch
 
     from converters import torchmodel
@@ -97,14 +105,15 @@ def _without_dead_channels(source: Path, name: str, target: Path) -> tuple[Path,
 
 
 def _calibration(source: Path, prepared: Path) -> list[dict[str, np.ndarray[Any, Any]]]:
-    """Samples by the name of the signature's inputs, which litert-torch calls args_0, args_1 ... in their order."""
+    """Samples by the name of the signature's inputs."""
     dtypes = [np.dtype(spec.dtype) for spec in contents.read(source).inputs]
+    names = keras_tflite.signature_inputs(source)
     rows = samples.read(prepared / "calibration", "input", read_facts(prepared).model.calibration_samples)
-    return [_named(row, dtypes) for row in rows]
+    return [_named(row, names, dtypes) for row in rows]
 
 
-def _named(row: Arrays, dtypes: list[np.dtype[Any]]) -> dict[str, np.ndarray[Any, Any]]:
-    return {f"args_{index}": array.astype(dtypes[index]) for index, array in enumerate(row)}
+def _named(row: Arrays, names: list[str], dtypes: list[np.dtype[Any]]) -> dict[str, np.ndarray[Any, Any]]:
+    return {name: array.astype(dtype) for name, array, dtype in zip(names, row, dtypes, strict=True)}
 
 
 def _static(activation_bits: int) -> Any:

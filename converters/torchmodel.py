@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from converters import exported, samples, userfile
+from converters import exported, frameworks, samples, userfile
 from converters.samples import Arrays
 from converters.workshop import Facts
 from harness.errors import ConversionError, SourceError
@@ -38,6 +38,8 @@ def build(module: Any, path: Path, seed: int = 0) -> torch.nn.Module:
             "get_model() returned a TorchScript module, a graph of an earlier generation",
             remedy="return the plain torch.nn.Module that it was made from",
         )
+    if frameworks.is_keras(model):
+        raise frameworks.OtherFormat("keras-python")
     if not isinstance(model, torch.nn.Module):
         raise SourceError(
             f"get_model() returned {type(model).__name__}, not a torch.nn.Module",

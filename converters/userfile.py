@@ -7,7 +7,7 @@ import linecache
 import sys
 import sysconfig
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -25,7 +25,7 @@ _NOT_THE_USERS = tuple({sysconfig.get_path(name) for name in ("purelib", "platli
 _US = str(Path(__file__).parent)
 
 
-def load(path: Path) -> ModuleType:
+def load(path: Path, required: Sequence[str] = REQUIRED) -> ModuleType:
     """Run the file as a module; its folder is importable, as for any script. Raises SourceError."""
     spec = importlib.util.spec_from_file_location(MODULE, path)
     assert spec is not None and spec.loader is not None
@@ -35,7 +35,7 @@ def load(path: Path) -> ModuleType:
         sys.path.append(str(path.parent))  # last: a user's `torch.py` must not shadow what the converters import
     with blaming(path, "while it was loaded"):
         spec.loader.exec_module(module)
-    missing = [name for name in REQUIRED if not callable(getattr(module, name, None))]
+    missing = [name for name in required if not callable(getattr(module, name, None))]
     if missing:
         raise SourceError(
             f"{path.name} has no function {' and no function '.join(f'{name}()' for name in missing)}",

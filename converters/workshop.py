@@ -26,8 +26,9 @@ class Prepared(Record, frozen=True, kw_only=True):
 
     calibration/input_<i>.npy and evaluation/input_<i>.npy are [N, *spec.shape], evaluation/labels.npy is [N, ...],
     reference/output_<j>.npy is [N, *output shape]: what the source model itself gives for the evaluation inputs.
-    state.pt holds the weights that every conversion loads (model.pt2 where the source is a .pt2). path: the source
-    itself, absolute; root: the working directory of its code. warnings: damage found in the cache.
+    state.pt holds the weights that every conversion loads (model.pt2 where the source is a .pt2); of a Keras or
+    TensorFlow model, saved_model/ is what TFLite builds start from, and model.keras what ExecuTorch builds do.
+    path: the source itself, absolute; root: the working directory of its code. warnings: damage found in the cache.
     """
 
     model: Model
@@ -44,7 +45,8 @@ class Facts(Record, frozen=True, kw_only=True):
     """prepared.json. code: sha256 of the model's own files, by path from the source's folder.
 
     calibration, evaluation, reference: fingerprints of those folders. own_metric: the source has a get_metric();
-    reference_score is then what it says about the reference outputs.
+    reference_score is then what it says about the reference outputs. generation: which Keras opened it, "" for torch;
+    unbridged: why a Keras or TensorFlow model cannot go over to ExecuTorch, "" when it can.
     """
 
     model: Model
@@ -54,6 +56,8 @@ class Facts(Record, frozen=True, kw_only=True):
     reference: str = ""
     own_metric: bool = False
     reference_score: float | None = None
+    generation: str = ""
+    unbridged: str = ""
 
 
 def read_facts(folder: Path) -> Facts:

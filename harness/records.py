@@ -15,7 +15,7 @@ import msgspec
 SCHEMA_VERSION = 1
 
 Runtime = Literal["tflite", "executorch"]
-Format = Literal["python", "pt2", "tflite", "pte"]
+Format = Literal["python", "pt2", "keras-python", "keras", "savedmodel", "tflite", "pte"]
 Outcome = Literal["pass", "fail", "not judged"]
 
 
@@ -29,14 +29,16 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class ModelSource(Record, frozen=True, kw_only=True):
     """Where the model comes from.
 
-    source: a Python file with `get_model()` and `get_args()`, a `.pt2` ExportedProgram, or a ready-made
-    `.tflite` or `.pte`. depends_on: files that the model's code reads in ways Python cannot see (they are
-    part of the cache key, like every file seen to be opened).
+    source: a Python file with `get_model()` (and `get_args()`, which Keras models may leave out), a `.pt2`
+    ExportedProgram, a `.keras` or `.h5` file, a SavedModel folder, or a ready-made `.tflite` or `.pte`. depends_on:
+    files that the model's code reads in ways Python cannot see (they are part of the cache key, like every file seen
+    to be opened). dynamic_batch: TFLite builds of a Keras or TensorFlow model take any number of samples at once.
     """
 
     source: str
     name: str = ""
     depends_on: tuple[str, ...] = ()
+    dynamic_batch: bool = False
     calibration_samples: int = 100
     evaluation_samples: int = 1000
 

@@ -55,14 +55,24 @@ def test_an_empty_file_is_refused_as_empty(tmp_path: Path, name: str) -> None:
     assert "is empty (0 bytes)" in _refusal(tmp_path / name).message
 
 
-def test_a_folder_is_refused_and_a_savedmodel_by_its_name(tmp_path: Path) -> None:
+def test_a_folder_is_refused_unless_it_is_a_savedmodel(tmp_path: Path) -> None:
     folder = tmp_path / "model"
     folder.mkdir()
     assert "is a folder" in _refusal(folder).message
     (folder / "saved_model.pb").touch()
-    refused = _refusal(folder)
-    assert "SavedModel" in refused.message
-    assert ".tflite" in refused.remedy
+    assert sources.locate(ModelSource(source="model"), tmp_path).format == "savedmodel"
+
+
+@pytest.mark.parametrize(("name", "content"), [("m.keras", b"PK\x03\x04 and no more"), ("m.h5", b"weights, honestly")])
+def test_a_keras_file_is_told_by_its_first_bytes(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    assert "not a Keras model" in _refusal(tmp_path / name).message
+
+
+def test_an_open_batch_is_for_keras_models_alone(tmp_path: Path) -> None:
+    (tmp_path / "model.py").write_text("import torch")
+    with pytest.raises(SourceError, match="dynamic_batch is for Keras"):
+        sources.locate(ModelSource(source="model.py", dynamic_batch=True), tmp_path)
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".pt", ".bin", ".ckpt", ".safetensors"])
@@ -120,9 +130,7 @@ def test_a_truncated_pte_is_told_by_its_own_header(tmp_path: Path) -> None:
     assert sources.locate(ModelSource(source="model.pte"), tmp_path).format == "pte"
 
 
-@pytest.mark.parametrize(
-    ("name", "word"), [("model.onnx", "ONNX"), ("model.h5", "Keras"), ("model.zip", "unknown suffix `.zip`")]
-)
+@pytest.mark.parametrize(("name", "word"), [("model.onnx", "ONNX"), ("model.zip", "unknown suffix `.zip`")])
 def test_other_formats_are_refused_by_name(tmp_path: Path, name: str, word: str) -> None:
     (tmp_path / name).write_bytes(b"content")
     assert word in _refusal(tmp_path / name).message

@@ -1,0 +1,75 @@
+"""Keras model -> the float torch module that ExecuTorch builds start from, through Keras's torch backend.
+
+Inputs keep the layout they have in Keras (NHWC). Imports keras on torch: for child processes only.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from converters import bridge, frameworks, keras_carrying, userfile
+from converters.reasons import one_line
+from converters.workshop import Facts
+from harness.errors import ConversionError
+
+Tensors = tuple[torch.Tensor, ...]
+
+
+class Flat(torch.nn.Module):  # type: ignore[misc]  # torch is not type-checked here
+    """A Keras model that takes its inputs one by one, and gives a plain tuple of tensors."""
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, *arguments: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        outputs = self.model(arguments[0] if len(arguments) == 1 else list(arguments), training=False)
+        return tuple(torch.utils._pytree.tree_leaves(outputs))
+
+
+def module(path: Path, facts: Facts, home: Path, arguments: Tensors) -> torch.nn.Module:
+    """The model in home/model.keras as a graph of plain torch operators. Raises ConversionError naming what cannot go
+    over."""
+    model = _opened(path, facts, home).eval()
+    try:
+        exported = torch.export.export(Flat(model), arguments)
+    except Exception as error:
+        raise ConversionError(
+            f"torch cannot export the model: {one_line(error)}", remedy="see the log for the layer"
+        ) from error
+    return bridge.tidy(exported.run_decompositions({}).module(), arguments)
+
+
+def _opened(path: Path, facts: Facts, home: Path) -> Any:
+    """On torch; TensorFlow stays out, unless the user's own layers need their file, which may import it."""
+    own: dict[str, Any] = {}
+    if facts.model.format in frameworks.PYTHON_FORMATS:
+        userfile.check_unchanged(path, facts.code)
+        own = _own_layers(path) if _needs_own(home) else {}
+    else:
+        sys.modules["tensorflow"] = None  # type: ignore[assignment]  # makes its import fail
+    import keras
+
+    try:
+        return keras.models.load_model(home / keras_carrying.FILE, custom_objects=own, compile=False)
+    except Exception as error:
+        raise ConversionError(
+            f"Keras cannot open the model on torch: {one_line(error)}",
+            remedy="write layers of your own with keras.ops, which compute on any backend",
+        ) from error
+
+
+def _needs_own(home: Path) -> bool:
+    from converters import keras_files
+
+    return keras_files.has_own_classes(keras_files.describe(home / keras_carrying.FILE))
+
+
+def _own_layers(path: Path) -> dict[str, Any]:
+    """The classes and functions of the user's file by name, as Keras asks for them."""
+    found = userfile.load(path, userfile.REQUIRED[:1])
+    return {name: value for name, value in vars(found).items() if callable(value)}
