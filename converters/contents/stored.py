@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from converters.contents.values import BITS, distinct_in, elements, values_of, zeros_in
+from converters.contents.patterns import distinct_per_channel, groups
+from converters.contents.values import BITS, distinct_in, elements, is_zero, values_of
 from harness.records import WeightTensor
 
 
@@ -41,7 +42,9 @@ def weight_tensor(stored: Stored, use: Use) -> WeightTensor:
     zero_point = stored.zero_point
     if isinstance(zero_point, np.ndarray):
         zero_point = np.broadcast_to(zero_point, stored.shape).reshape(-1)
-    zeros = zeros_in(values, stored.dtype, zero_point)
+    zero = is_zero(values, stored.dtype, zero_point)
+    zeros = int(np.count_nonzero(zero))
+    zero_too = missing > 0 and zeros == 0  # what is not stored is a value as well
     return WeightTensor(
         name=stored.name,
         operator=use.operator,
@@ -49,7 +52,9 @@ def weight_tensor(stored: Stored, use: Use) -> WeightTensor:
         dtype=stored.dtype,
         elements=count,
         zeros=missing + zeros,
-        distinct=distinct_in(values) + (missing > 0 and zeros == 0),
+        distinct=distinct_in(values) + zero_too,
+        distinct_per_channel=distinct_in(values) + zero_too if missing else distinct_per_channel(values, stored.shape),
+        groups={} if missing else groups(~zero, stored.shape, use.operator),
         saturated_biases=use.saturated_biases,
         macs=use.macs,
         stored_bytes=len(stored.raw) + stored.index_bytes,
