@@ -77,7 +77,7 @@ class Limits(Record, frozen=True, kw_only=True):
 
 
 class Schedule(Record, frozen=True, kw_only=True):
-    """How zeros grow while `prune` trains: s(t) = final + (initial - final) * (1 - t)^3, final being the step's argument.
+    """How zeros grow while `prune` trains: s(t) = final + (initial - final) * (1 - t)^3, final being its argument.
 
     begin, end: where in the training, as shares of it; t goes from 0 to 1 between them. frequency: optimizer steps
     between two new masks.
@@ -236,7 +236,8 @@ class WeightTensor(Record, frozen=True, kw_only=True):
 class Contents(Record, frozen=True, kw_only=True):
     """What a build's file really holds, read from the file itself; all its methods or subgraphs added up.
 
-    download_bytes: after deflate level 9, what a store download costs.
+    download_bytes: after deflate level 9, what a store download costs. packed_bytes: as `pocketbench pack` writes it,
+    None where the file was not looked into that far.
     weights: constants that multiply-adds read, and other constant tables (not biases, scales, shapes).
     weight_elements, weight_bytes: of them per stored dtype, in numpy's words with `int4` and `bfloat16`, looked for
     behind operators that only unpack them; sparsity: share of zeros among them.
@@ -254,6 +255,7 @@ class Contents(Record, frozen=True, kw_only=True):
     format: Literal["tflite", "pte"]
     size_bytes: int
     download_bytes: int
+    packed_bytes: int | None = None
     weight_elements: dict[str, int]
     weight_bytes: dict[str, int]
     sparsity: float
@@ -521,7 +523,8 @@ class Benefit(Record, frozen=True, kw_only=True):
     many times smaller, lighter or faster, by metric (2.0: half the bytes, half the time), with `macs` and `parameters`
     from the files. clock: of the gain in time, "side by side" where a comparison of the pair exists. change: of
     `quality`, the build's less the parent's. outcome: `helped` when faster, smaller on disk or lighter (for what only
-    trains: better) beyond the noise, `sending only` when nothing but the zipped or packed file shrank.
+    trains: better) beyond the noise, `at a price` when something else got worse by that, `sending only` when nothing but
+    the zipped or packed file shrank.
     """
 
     variant: str
@@ -531,7 +534,7 @@ class Benefit(Record, frozen=True, kw_only=True):
     clock: Literal["", "side by side", "on-CPU", "wall"] = ""
     quality: str = ""
     change: Estimate | None = None
-    outcome: Literal["helped", "sending only", "no benefit", "not told"] = "not told"
+    outcome: Literal["helped", "at a price", "sending only", "no benefit", "not told"] = "not told"
     verdict: str = ""
 
 
