@@ -523,8 +523,8 @@ class Benefit(Record, frozen=True, kw_only=True):
     many times smaller, lighter or faster, by metric (2.0: half the bytes, half the time), with `macs` and `parameters`
     from the files. clock: of the gain in time, "side by side" where a comparison of the pair exists. change: of
     `quality`, the build's less the parent's. outcome: `helped` when faster, smaller on disk or lighter (for what only
-    trains: better) beyond the noise, `at a price` when something else got worse by that, `sending only` when nothing but
-    the zipped or packed file shrank.
+    trains: better) beyond the noise, `at a price` when something else got worse, `sending only` when nothing but the
+    zipped or packed file shrank.
     """
 
     variant: str
