@@ -61,6 +61,7 @@ RECIPES: dict[str, Quantization] = {
 
 _RATIO = r"0?\.\d*[1-9]\d*"
 _COUNT = r"[1-9]\d*"
+_UP_TO_256 = r"[2-9]|[1-9]\d|1\d\d|2[0-4]\d|25[0-6]"
 COMPRESSIONS: dict[str, Compression] = {
     "channels": Compression(summary="remove whole channels", rank=0, arguments=_RATIO, example="channels(0.3)"),
     "lowrank": Compression(summary="split layers into thinner ones", rank=1, arguments=_RATIO, example="lowrank(0.5)"),
@@ -74,7 +75,10 @@ COMPRESSIONS: dict[str, Compression] = {
         example="prune(0.8)",
     ),
     "cluster": Compression(
-        summary="few distinct values per layer", rank=4, arguments=r"[2-9]|[1-9]\d+", example="cluster(16)"
+        summary="2 to 256 distinct values per layer, or per output channel: `cluster(16,channel)`",
+        rank=4,
+        arguments=rf"(?:{_UP_TO_256})(?:,channel)?",
+        example="cluster(16)",
     ),
     "qat": Compression(summary="train with quantization simulated", rank=5, arguments="", example="qat"),
 }
@@ -140,7 +144,7 @@ def floating(recipe: Recipe) -> Recipe:
 def per_tensor(recipe: Recipe) -> bool:
     """Whether all weights of a layer must share one scale: with one for each channel, a layer's few shared values would
     become as many different integers again."""
-    return any(step.name == "cluster" for step in recipe.steps)
+    return any(step.name == "cluster" and "channel" not in step.arguments for step in recipe.steps)
 
 
 def calibrated(recipe: Recipe) -> bool:

@@ -133,7 +133,7 @@ class Pruner:
             if self._masks is None:  # at the start, or a training that is taken up again: what is zero stays zero
                 self._masks = [weight.parameter.detach() != 0 for weight in self._chosen]
             for mask, weight in zip(self._masks, self._chosen, strict=True):
-                weight.parameter.mul_(mask)
+                weight.parameter.masked_fill_(~mask, 0)  # a product would leave zeros of both signs, which zip badly
 
 
 def share_at(time: float, final: float, schedule: Schedule) -> float:

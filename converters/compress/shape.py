@@ -17,7 +17,7 @@ import msgspec
 import torch
 
 from converters import digests, numerics, samples, torchmodel, userfile
-from converters.compress import TECHNIQUES, folding
+from converters.compress import TECHNIQUES, distill, folding
 from converters.compress.studio import Studio
 from converters.job import SHAPE, Answer, Shape, ShapeJob
 from converters.manifest import Known, beside
@@ -48,6 +48,9 @@ def shape(job: ShapeJob) -> Answer:
 def _through(model: torch.nn.Module, studio: Studio) -> tuple[torch.nn.Module, tuple[StepResult, ...]]:
     """All steps; ends early where one falls below the floor, with the model before it."""
     history: list[StepResult] = []
+    for step in studio.steps:
+        if step.name == "distill":
+            distill.prepare(step, studio)
     score, folded = studio.score(model), False
     for step in studio.steps:
         if step.name in _AFTER_FOLDING and not folded:

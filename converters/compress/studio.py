@@ -61,6 +61,11 @@ class Studio:
         return self.lessons is not None or self._own_training is not None
 
     @property
+    def has_own_training(self) -> bool:
+        """Whether the user's train() does the training."""
+        return self._own_training is not None
+
+    @property
     def example_batch(self) -> int:
         """Rows of the example inputs."""
         first = self.arguments[0]

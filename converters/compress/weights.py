@@ -123,4 +123,4 @@ class _Kept:
             means = torch.zeros_like(count).index_add_(0, self._group, flat) / count
             parameter.copy_(means[self._group].view_as(parameter))
         if zeros:
-            parameter.mul_(self._live)
+            parameter.masked_fill_(~self._live, 0)  # a product would leave zeros of both signs, which zip badly
