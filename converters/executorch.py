@@ -73,7 +73,9 @@ def _variant(model: torch.nn.Module, job: ConvertJob, arguments: Tensors) -> tor
     if name == "fp16":
         return Half(model).eval()
     dynamic = name == "dynamic_wi8_afp32"
-    config = get_symmetric_quantization_config(is_per_channel=not recipes.per_tensor(job.recipe), is_dynamic=dynamic)
+    config = get_symmetric_quantization_config(
+        is_per_channel=not recipes.one_scale(job.recipe.steps), is_dynamic=dynamic
+    )
     quantizer = XNNPACKQuantizer().set_global(config) if dynamic else clamped.Quantizer(config)
     observed: Any = prepare_pt2e(torch.export.export(model, arguments).module(), quantizer)
     with torch.no_grad():

@@ -7,6 +7,7 @@ A recipe is steps joined by `+`, left to right: compression steps first, exactly
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from difflib import get_close_matches
 
 from harness.errors import ExperimentError
@@ -141,10 +142,10 @@ def floating(recipe: Recipe) -> Recipe:
     return Recipe(name="+".join(map(_spell, steps)), steps=steps)
 
 
-def per_tensor(recipe: Recipe) -> bool:
+def one_scale(steps: Iterable[Step]) -> bool:
     """Whether all weights of a layer must share one scale: with one for each channel, a layer's few shared values would
     become as many different integers again."""
-    return any(step.name == "cluster" and "channel" not in step.arguments for step in recipe.steps)
+    return any(step.name == "cluster" and "channel" not in step.arguments for step in steps)
 
 
 def calibrated(recipe: Recipe) -> bool:

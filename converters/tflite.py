@@ -116,7 +116,7 @@ def _granularity(recipe: Recipe) -> Any:
     """One scale per output channel, or per tensor where a scale for each channel would spread shared values again."""
     from ai_edge_quantizer.qtyping import QuantGranularity
 
-    return QuantGranularity.TENSORWISE if recipes.per_tensor(recipe) else QuantGranularity.CHANNELWISE
+    return QuantGranularity.TENSORWISE if recipes.one_scale(recipe.steps) else QuantGranularity.CHANNELWISE
 
 
 def _static(activation_bits: int, granularity: Any) -> Any:

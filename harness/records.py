@@ -101,7 +101,7 @@ class Training(Record, frozen=True, kw_only=True):
 
     epochs: float = 3.0
     batch_size: int = 64
-    learning_rate: float = 5e-4
+    learning_rate: float = 1e-3
     samples: int = 100_000
     validation_samples: int = 1000
     floor: str | float = ""

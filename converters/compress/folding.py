@@ -85,6 +85,8 @@ def fold(model: nn.Module, arguments: tuple[torch.Tensor, ...]) -> nn.Module:
             folded: nn.Module = fuse_linear_bn_eval(layer, norm)
         else:
             folded = fuse_conv_bn_eval(layer, norm, transpose=isinstance(layer, nn.modules.conv._ConvTransposeNd))
+        with torch.no_grad():
+            folded.weight.add_(0.0)  # a zero times a negative factor is -0.0, another value to whoever zips the file
         _replace(model, layer, folded)
         _replace(model, norm, nn.Identity())
     return model

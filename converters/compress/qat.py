@@ -10,6 +10,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 from torch import nn
 
+from converters import recipes
 from converters.compress import weights
 from converters.compress.simulation import Simulated
 from converters.compress.studio import Studio
@@ -24,12 +25,12 @@ def apply(model: nn.Module, step: Step, studio: Studio) -> nn.Module:
     if not studio.trainable:
         raise ConversionError("`qat` trains, and the model's file has no get_training_data()", remedy=_WITHOUT)
     earlier = {each.name for each in studio.steps}
-    simulated = Simulated(model, per_tensor="cluster" in earlier)
+    simulated = Simulated(model, per_tensor=recipes.one_scale(studio.steps))
     _find_ranges(simulated, studio)
     before = studio.score(simulated)
     hold = weights.holder(weights.of(model), zeros="prune" in earlier, shared="cluster" in earlier)
     studio.train(simulated, replace(studio.plan("qat"), after_step=hold))
-    after = studio.score(simulated)
+    after = studio.judged = studio.score(simulated)
     rounded = simulated.bake()
     if not rounded:
         raise ConversionError("`qat` found no weights that it could round", remedy="leave the step out")

@@ -26,8 +26,10 @@ from converters.workshop import read_facts
 from harness.errors import ConversionError
 from harness.records import Step, StepResult
 
-# Their zeros, shared values and scales are of the weights that run, so batch-norm is folded in before them.
-_AFTER_FOLDING = ("prune", "cluster", "qat")
+# Shared values and scales are those of the weights that run, so batch-norm is folded in before them. Zeros stay zeros
+# under folding, and a network with its batch-norms alive recovers better from them: 78 % against 76 % of Fashion-MNIST
+# for a small one with 70 % zeros, after the same training.
+_AFTER_FOLDING = ("cluster", "qat")
 _LESS = "ask for less, train longer (training.epochs), or lower training.floor"
 
 
@@ -72,7 +74,7 @@ def _through(model: torch.nn.Module, studio: Studio) -> tuple[torch.nn.Module, t
 
 def _do(model: torch.nn.Module, step: Step, studio: Studio, score: float | None) -> tuple[torch.nn.Module, StepResult]:
     started, spelled = time.monotonic(), _spelled(step)
-    studio.facts, studio.stopped = {}, ""
+    studio.facts, studio.stopped, studio.judged = {}, "", None
     shapes = _output_shapes(model, studio)
     model = _technique(step.name)(model, step, studio).eval()
     if _output_shapes(model, studio) != shapes:
@@ -81,7 +83,7 @@ def _do(model: torch.nn.Module, step: Step, studio: Studio, score: float | None)
         step=spelled,
         seconds=time.monotonic() - started,
         score_before=score,
-        score_after=studio.score(model),
+        score_after=studio.score(model) if studio.judged is None else studio.judged,
         stopped=studio.stopped,
         facts=dict(studio.facts),
     )

@@ -32,7 +32,8 @@ _REFUSALS = (RuntimeError, ValueError, TypeError, IndexError, AssertionError, No
 class Studio:
     """Fed by the driver, step by step. arguments: example inputs with the prepared batch. reference: the source model,
     frozen. trainable: there is training data, or a train() of the user's. stopped: where the present step ended before
-    its target, and why; set by the step."""
+    its target, and why; judged: the score of what its result is meant for, where that is not the float model. Both are
+    set by the step."""
 
     def __init__(self, job: ShapeJob, reference: torch.nn.Module, module: Any) -> None:
         path, prepared = Path(job.path), Path(job.prepared)
@@ -44,6 +45,7 @@ class Studio:
         self.reference = _frozen(reference)
         self.lessons: Lessons | None = taught.read(module, path, facts.model.inputs, job.training, job.seed)
         self.stopped = ""
+        self.judged: float | None = None
         self.notes: list[str] = [*(self.lessons.notes if self.lessons else ())]
         self.facts: dict[str, Fact] = {}
         self.objective = Objective(objectives.own(module, path), self.reference)
