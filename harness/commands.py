@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -255,17 +255,10 @@ def devices() -> Answer:
 
 
 def recipes_table() -> Answer:
-    """Every recipe with one line, and per runtime yes or the reason why not."""
-    from converters import recipes
+    """Every step and recipe with one line, and per runtime what it buys, or the reason why it is not there."""
+    from harness import recipe_list
 
-    runtimes: tuple[Runtime, ...] = get_args(Runtime)
-    rows, lines = [], []
-    for name, known in recipes.RECIPES.items():
-        reasons = {runtime: recipes.supported(recipes.parse(name), runtime) for runtime in runtimes}
-        rows.append({"recipe": name, "summary": known.summary, "not_for": {k: v for k, v in reasons.items() if v}})
-        lines.append(f"{name:24} {known.summary}")
-        lines += [f"{'':24}   not for {runtime}: {why}" for runtime, why in reasons.items() if why]
-    return Answer(text="\n".join(lines), data=rows)
+    return Answer(text=recipe_list.text(), data=recipe_list.rows())
 
 
 def init(path: Path, model: str, force: bool) -> Answer:

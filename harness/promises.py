@@ -12,8 +12,13 @@ from harness.parents import steps_of
 from harness.records import Contents, Record, Step, WeightTensor
 
 ZEROS_WITHIN = 0.02
+BLOCKS_BROKEN = 0.5  # as many zeros as promised, elsewhere
 MACS_WITHIN = 0.05  # channel counts are rounded to what kernels like
 DEPTHWISE = ("DEPTHWISE_CONV_2D", "XNNDepthwiseConv2d")
+# What the steps leave alone, and no promise is about: see converters/compress.
+STEM_CHANNELS = 4
+FEWEST_WEIGHTS = 32
+WEIGHTS_PER_VALUE = 2
 
 
 class Kept(Record, frozen=True, kw_only=True):
@@ -45,19 +50,27 @@ def _kept(steps: Sequence[Step], held: Held) -> Iterator[Kept]:
             yield found
 
 
-def prunable(contents: Contents) -> tuple[WeightTensor, ...]:
-    """Weights of convolutions and dense layers. Depthwise ones, few and much needed, are left dense."""
-    return tuple(w for w in contents.weights if w.macs and w.operator not in DEPTHWISE and not _is_depthwise(w))
+def prunable(contents: Contents, *, stem: bool = False) -> tuple[WeightTensor, ...]:
+    """Weights of convolutions and dense layers, few and much needed ones left out: depthwise, and the stem, which reads
+    the input's few channels, unless one threshold is for all layers."""
+    return tuple(w for w in contents.weights if w.macs and w.elements >= FEWEST_WEIGHTS and not _is_left(w, stem))
 
 
-def _is_depthwise(weight: WeightTensor) -> bool:
-    """A kernel of one channel, whatever the runtime calls its operator."""
-    return weight.operator.startswith("aten::convolution") and len(weight.shape) > 2 and weight.shape[1] == 1
+def _is_left(weight: WeightTensor, stem: bool) -> bool:
+    if weight.operator in DEPTHWISE or len(weight.shape) < 3:
+        return weight.operator in DEPTHWISE
+    inputs = _inputs(weight)
+    return inputs == 1 if stem else inputs <= STEM_CHANNELS
+
+
+def _inputs(weight: WeightTensor) -> int:
+    """Input channels: last, but second in PyTorch's own kernels."""
+    return weight.shape[1] if weight.operator.startswith("aten::convolution") else weight.shape[-1]
 
 
 def _pruned(step: Step, held: Held) -> Kept | None:
     """The share of zeros; for a pattern such as 2:4, the share of weights in tensors where it holds in every group."""
-    weights = prunable(held.contents)
+    weights = prunable(held.contents, stem="global" in step.arguments)
     kept_of, colon, group = step.arguments[0].partition(":")
     if not weights:
         return None
@@ -66,9 +79,21 @@ def _pruned(step: Step, held: Held) -> Kept | None:
     wanted = float(step.arguments[0])
     zeros = sum(w.zeros for w in weights) / sum(w.elements for w in weights)
     if zeros >= wanted - ZEROS_WITHIN:
-        return Kept(step=step.name, share=1.0)
+        return _in_blocks(step, weights)
     words = f"{percent(zeros)} of the weights are zero, {percent(wanted)} were asked for"
     return Kept(step=step.name, share=zeros / wanted, words=words + _dense(weights, wanted))
+
+
+def _in_blocks(step: Step, weights: Sequence[WeightTensor]) -> Kept:
+    """`prune(0.8,1x4)`: groups of 4 are all zero or none is, but for one a channel, which keeps a channel alive. Integers
+    are not asked: a small weight may round to zero."""
+    size = next((int(option.partition("x")[2]) for option in step.arguments[1:] if "x" in option), 1)
+    for weight in weights:
+        found = weight.groups.get(size, ()) if weight.dtype.startswith("float") else ()
+        if sum(found[1:-1]) > weight.shape[0]:
+            words = f"in {weight.operator} {weight.name} {sum(found[1:-1])} blocks of {size} are zero in part only"
+            return Kept(step=step.name, share=BLOCKS_BROKEN, words=words)
+    return Kept(step=step.name, share=1.0)
 
 
 def _dense(weights: Sequence[WeightTensor], wanted: float) -> str:
@@ -97,14 +122,13 @@ def _pattern(step: Step, weights: Sequence[WeightTensor], pattern: tuple[int, in
 
 
 def _divides(weight: WeightTensor, size: int) -> bool:
-    channels = weight.shape[1] if weight.operator.startswith("aten::convolution") else weight.shape[-1]
-    return channels % size == 0
+    return _inputs(weight) % size == 0
 
 
 def _clustered(step: Step, held: Held) -> Kept | None:
     """The share of weights in tensors, or in tensors' channels, with at most so many different values."""
     most = int(step.arguments[0])
-    weights = [w for w in held.contents.weights if w.macs and w.elements > most]
+    weights = [w for w in held.contents.weights if w.macs and _sharing(w, step) >= WEIGHTS_PER_VALUE * most]
     if not weights:
         return None
     share = sum(w.elements for w in weights if _values(w, step) <= most) / sum(w.elements for w in weights)
@@ -115,6 +139,12 @@ def _clustered(step: Step, held: Held) -> Kept | None:
         f"{percent(share)} of the weights are in tensors of at most {most} values; {worst.operator} {worst.name} has"
     )
     return Kept(step=step.name, share=share, words=f"{words} {_values(worst, step):,}")
+
+
+def _sharing(weight: WeightTensor, step: Step) -> int:
+    """Weights that one codebook is for."""
+    channels = weight.shape[0] if weight.shape[0] > 1 else weight.shape[-1]
+    return weight.elements // max(channels, 1) if "channel" in step.arguments else weight.elements
 
 
 def _values(weight: WeightTensor, step: Step) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from harness.promises import Held, Kept, kept, prunable
@@ -42,8 +43,10 @@ def test_a_layer_that_was_left_dense_is_named() -> None:
 
 def test_depthwise_weights_and_tables_are_not_what_is_pruned() -> None:
     depthwise = tensor(operator="XNNDepthwiseConv2d"), tensor(operator="aten::convolution.out", shape=(8, 1, 3, 3))
-    held = judged.contents(weights=(tensor(), *depthwise, tensor(operator="GATHER", macs=0)))
+    stem = tensor(shape=(8, 3, 3, 3))
+    held = judged.contents(weights=(tensor(), *depthwise, stem, tensor(operator="GATHER", macs=0), tensor(elements=9)))
     assert prunable(held) == (tensor(),)
+    assert prunable(held, stem=True) == (tensor(), stem)
 
 
 def test_two_of_four_must_hold_in_every_group() -> None:
@@ -52,6 +55,15 @@ def test_two_of_four_must_hold_in_every_group() -> None:
     bad = tensor(name="late", zeros=64, groups={4: (1, 0, 30, 1, 0)})
     found = only("prune(2:4)+fp32", good, bad)
     assert found.share == 0.5 and "in CONV_2D late 1 groups have more non-zeros" in found.words
+
+
+def test_blocks_are_zero_as_a_whole_but_for_one_that_keeps_a_channel_alive() -> None:
+    whole = tensor(zeros=100, groups={4: (24, 7, 0, 0, 1)})
+    torn = tensor(zeros=100, groups={4: (20, 4, 4, 4, 0)})
+    assert only("prune(0.8,1x4)+fp32", whole).share == 1.0
+    assert only("prune(0.8,1x4)+fp32", torn).words == "in CONV_2D w 12 blocks of 4 are zero in part only"
+    assert only("prune(0.8)+fp32", torn).share == 1.0
+    assert only("prune(0.8,1x4)+static_wi8_ai8", msgspec.structs.replace(torn, dtype="int8")).share == 1.0
 
 
 def test_layers_that_four_does_not_divide_are_not_asked() -> None:
@@ -65,7 +77,13 @@ def test_every_tensor_must_have_as_few_values_as_clusters() -> None:
 
 
 def test_a_tensor_smaller_than_its_clusters_is_not_asked() -> None:
-    assert only("cluster(16)+fp32", tensor(distinct=16), tensor(elements=9, distinct=9)).share == 1.0
+    assert only("cluster(16)+fp32", tensor(distinct=16), tensor(elements=31, distinct=31)).share == 1.0
+
+
+def test_a_codebook_for_each_channel_is_counted_by_channel() -> None:
+    own = tensor(shape=(4, 1, 1, 32), distinct=60, distinct_per_channel=16)
+    assert only("cluster(16,channel)+fp32", own).share == 1.0
+    assert only("cluster(16)+fp32", own).share == 0.0
 
 
 @pytest.mark.parametrize(("macs", "share"), [(700, 1.0), (740, 1.0), (850, 0.5), (1000, 0.0)])
