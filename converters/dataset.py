@@ -24,8 +24,8 @@ LABELS = "labels.npy"
 
 class Subject(Record, frozen=True, kw_only=True):
     """A model while it is looked at. arrays: its example inputs. run: its outputs for such arrays. digest: fingerprint
-    of its weights; parameters: their number, None where it is not known. generation: of Keras. unbridged: why it cannot
-    go over to ExecuTorch, "" when it can."""
+    of its weights; parameters: their number, None where it is not known. operators: what one call of it runs.
+    generation: of Keras. unbridged: why it cannot go over to ExecuTorch, "" when it can."""
 
     job: PrepareJob
     network: Any
@@ -40,6 +40,7 @@ class Subject(Record, frozen=True, kw_only=True):
     module: ModuleType | None = None
     notes: tuple[str, ...] = ()
     random_weights: bool = False
+    operators: dict[str, int] = {}
 
     @property
     def path(self) -> Path:

@@ -71,5 +71,5 @@ def _needs_own(home: Path) -> bool:
 
 def _own_layers(path: Path) -> dict[str, Any]:
     """The classes and functions of the user's file by name, as Keras asks for them."""
-    found = userfile.load(path, userfile.REQUIRED[:1])
+    found = userfile.load(path, required=userfile.REQUIRED[:1])
     return {name: value for name, value in vars(found).items() if callable(value)}

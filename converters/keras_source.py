@@ -5,6 +5,7 @@ Imports TensorFlow: for child processes only.
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -21,6 +22,7 @@ from harness.errors import ConversionError, SourceError
 from harness.records import TensorSpec
 
 _NO_ARGS = "no get_args(): the example inputs are seeded noise of the shapes that the model declares"
+_NO_OPERATORS = ("InputLayer", "Functional", "Sequential", "Dropout")
 _BARE = "a bare model file: its inputs are seeded noise; a Python file whose get_model() loads it can give real data"
 
 
@@ -30,13 +32,20 @@ def look(job: PrepareJob) -> Subject:
     _seed(0)
     path = Path(job.path)
     if job.format == "keras-python":
-        module = userfile.load(path, userfile.REQUIRED[:1])
+        module = userfile.load(path, required=userfile.REQUIRED[:1])
         return _described(job, build(module, path), module)
     if job.format == "savedmodel":
         return _described(job, keras_models.signature(path), None)
     description = keras_files.describe(path)
     keras_files.refuse_unsafe(path, description)
     return _described(job, keras_models.load(path, job.generation, description), None)
+
+
+def operators(subject: Subject) -> dict[str, int]:
+    """The model's layers, count per class; of a SavedModel, nothing."""
+    flatten = getattr(subject.network, "_flatten_layers", lambda **_: ())
+    kinds = (type(layer).__name__ for layer in flatten(include_self=False))
+    return dict(sorted(Counter(kind for kind in kinds if kind not in _NO_OPERATORS).items()))
 
 
 def keep(subject: Subject) -> Subject:

@@ -90,7 +90,7 @@ def score(job: ScoreJob) -> Answer:
     path = Path(job.path)
     facts = read_facts(Path(job.prepared))
     userfile.check_unchanged(path, facts.code)
-    metric = own(userfile.load(path, userfile.REQUIRED[:1]), path)
+    metric = own(userfile.load(path, required=userfile.REQUIRED[:1]), path)
     if metric is None:
         raise ConversionError("get_metric() has gone from the model's file", remedy="run again")
     return Answer(score=judge(metric, Path(job.prepared), Path(job.outputs)))

@@ -97,11 +97,10 @@ def judge(difference: Difference, kind: Kind) -> tuple[str, ...]:
     return (f"outputs differ from {where} by {difference.relative:.2g} of the largest output{classes}",)
 
 
-def of_prepared(prepared: Path) -> tuple[list[Arrays], list[Arrays]]:
-    """The first evaluation samples, and what the source model makes of them."""
-    return samples.read(prepared / "evaluation", "input", SAMPLES), samples.read(
-        prepared / "reference", "output", SAMPLES
-    )
+def of_prepared(prepared: Path, shaped: str = "") -> tuple[list[Arrays], list[Arrays]]:
+    """The first evaluation samples, and what the source model, or the compressed one in `shaped`, makes of them."""
+    reference = (Path(shaped) if shaped else prepared) / "reference"
+    return samples.read(prepared / "evaluation", "input", SAMPLES), samples.read(reference, "output", SAMPLES)
 
 
 def _check_shapes(outputs: Arrays, wanted: Arrays) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 from pathlib import Path
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -28,7 +29,7 @@ def prepare(job: PrepareJob) -> Answer:
     tracker = Tracker(ignore=Path(job.folder))
     try:
         with tracker.watching():
-            subject = _with_outputs(source.look(job))
+            subject = _with_outputs(source.look(job), source)
     except frameworks.OtherFormat as found:
         return Answer(elsewhere="python" if found.format == "python" else "keras-python")
     except frameworks.Unopened as error:
@@ -49,17 +50,18 @@ def _source_module(job: PrepareJob) -> str:
     return f"converters.{'keras' if job.format in frameworks.KERAS_FORMATS else 'torch'}_source"
 
 
-def _with_outputs(subject: Subject) -> Subject:
+def _with_outputs(subject: Subject, source: Any) -> Subject:
     """Run the model on its own arguments: it must give finite tensors."""
     samples.check(subject.arrays, subject.inputs, "get_args()")
     with userfile.blaming(subject.path, "when the model was run on get_args()"):
         outputs = subject.run(subject.arrays)
+        operators = source.operators(subject)
     specs = tuple(
         TensorSpec(name=f"output_{index}", shape=tuple(output.shape), dtype=output.dtype.name)
         for index, output in enumerate(outputs)
     )
     samples.check_outputs(outputs, specs, "get_args()")
-    return replace(subject, outputs=specs)
+    return replace(subject, outputs=specs, operators=operators)
 
 
 def _fingerprint(job: PrepareJob, subject: Subject, tracker: Tracker) -> str:
@@ -80,6 +82,7 @@ def _model(job: PrepareJob, subject: Subject, fingerprint: str) -> Model:
         inputs=subject.inputs,
         outputs=subject.outputs,
         parameters=subject.parameters,
+        operators=subject.operators,
         random_weights=subject.random_weights,
     )
 

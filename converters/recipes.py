@@ -7,6 +7,7 @@ A recipe is steps joined by `+`, left to right: compression steps first, exactly
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from difflib import get_close_matches
 
 from harness.errors import ExperimentError
@@ -60,17 +61,25 @@ RECIPES: dict[str, Quantization] = {
 }
 
 _RATIO = r"0?\.\d*[1-9]\d*"
+_COUNT = r"[1-9]\d*"
+_UP_TO_256 = r"[2-9]|[1-9]\d|1\d\d|2[0-4]\d|25[0-6]"
 COMPRESSIONS: dict[str, Compression] = {
     "channels": Compression(summary="remove whole channels", rank=0, arguments=_RATIO, example="channels(0.3)"),
     "lowrank": Compression(summary="split layers into thinner ones", rank=1, arguments=_RATIO, example="lowrank(0.5)"),
     "distill": Compression(
-        summary="train against a teacher", rank=2, arguments=r"[^()]+\.py", example="distill(teacher.py)"
+        summary="train against a teacher", rank=2, arguments=r"[^(),]+\.py", example="distill(teacher.py)"
     ),
     "prune": Compression(
-        summary="set small weights to zero", rank=3, arguments=rf"{_RATIO}|[1-9]\d*:[1-9]\d*", example="prune(0.8)"
+        summary="set small weights to zero: per layer, `global`, in blocks such as 1x4, or 2 of every 4",
+        rank=3,
+        arguments=rf"{_RATIO}(?:,global|,{_COUNT}x{_COUNT}){{0,2}}|{_COUNT}:{_COUNT}",
+        example="prune(0.8)",
     ),
     "cluster": Compression(
-        summary="few distinct values per layer", rank=4, arguments=r"[2-9]|[1-9]\d+", example="cluster(16)"
+        summary="2 to 256 distinct values per layer, or per output channel: `cluster(16,channel)`",
+        rank=4,
+        arguments=rf"(?:{_UP_TO_256})(?:,channel)?",
+        example="cluster(16)",
     ),
     "qat": Compression(summary="train with quantization simulated", rank=5, arguments="", example="qat"),
 }
@@ -107,10 +116,10 @@ def parse(name: str) -> Recipe:
 
 
 def supported(recipe: Recipe, runtime: Runtime) -> str:
-    """The reason why `runtime` has not got `recipe`, or "" when it has."""
+    """The reason why `runtime` has not got `recipe`, or "" when it has; compression steps are the same for both."""
     for step in recipe.steps:
         if step.name in COMPRESSIONS:
-            return f"the step `{_spell(step)}` is known but not available in this version"
+            continue
         reason = RECIPES[step.name].lacking.get(runtime, "")
         if reason:
             return reason
@@ -120,6 +129,23 @@ def supported(recipe: Recipe, runtime: Runtime) -> str:
 def quantization(recipe: Recipe) -> str:
     """Name of the quantization that ends a recipe; "" for `as-is`."""
     return recipe.steps[-1].name if recipe.steps else ""
+
+
+def compressions(recipe: Recipe) -> tuple[Step, ...]:
+    """The steps before the quantization."""
+    return tuple(step for step in recipe.steps if step.name in COMPRESSIONS)
+
+
+def floating(recipe: Recipe) -> Recipe:
+    """The same compression without the quantization."""
+    steps = (*compressions(recipe), Step(name="fp32"))
+    return Recipe(name="+".join(map(_spell, steps)), steps=steps)
+
+
+def one_scale(steps: Iterable[Step]) -> bool:
+    """Whether all weights of a layer must share one scale: with one for each channel, a layer's few shared values would
+    become as many different integers again."""
+    return any(step.name == "cluster" and "channel" not in step.arguments for step in steps)
 
 
 def calibrated(recipe: Recipe) -> bool:
@@ -151,7 +177,7 @@ def _compression(name: str, argument: str, recipe: str) -> Step:
             f"`{name}({argument})` in the recipe `{recipe}` has a wrong argument",
             remedy=f"write it as in `{known.example}`",
         )
-    return Step(name=name, arguments=(argument,) if argument else ())
+    return Step(name=name, arguments=tuple(argument.split(",")) if argument else ())
 
 
 def _possible_pattern(argument: str) -> bool:

@@ -14,6 +14,7 @@ import torch
 from converters import exported, samples, torchmodel, userfile
 from converters.dataset import Subject
 from converters.job import PrepareJob
+from converters.source_operators import Counting
 
 SECOND_LOOK_MAX_PARAMETERS = 100_000_000
 
@@ -21,6 +22,14 @@ SECOND_LOOK_MAX_PARAMETERS = 100_000_000
 def look(job: PrepareJob) -> Subject:
     """Raises SourceError for whatever is wrong with the source, OtherFormat where it is a Keras model."""
     return _from_python(job) if job.format == "python" else _from_exported(job)
+
+
+def operators(subject: Subject) -> dict[str, int]:
+    """What one call of the model runs, count per ATen operator."""
+    with Counting() as counting:
+        subject.run(subject.arrays)
+    found: dict[str, int] = counting.operators()
+    return found
 
 
 def keep(subject: Subject) -> Subject:

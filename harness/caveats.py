@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from fnmatch import fnmatchcase
 
-from harness import doubts_build, doubts_output, doubts_sustained, doubts_timing
+from harness import doubts_build, doubts_compressed, doubts_output, doubts_sustained, doubts_timing
 from harness.facts import Facts
 from harness.metrics import CHANGE, Kind
 from harness.records import Caveat, Model, Record
@@ -23,7 +23,7 @@ PATTERNS: dict[Kind, tuple[str, ...]] = {
     "energy": ("energy_mj",),
     "memory": ("peak_rss_mb", "total_peak_rss_mb"),
     "quality": ("cosine", "snr_db", "max_abs_diff", "max_rel_diff", "top1_agreement"),
-    "size": ("size_*", "download_*"),
+    "size": ("size_*", "download_*", "packed_*"),
     "delegation": ("delegated_macs_share",),
 }
 CLOCK: tuple[Kind, ...] = ("latency", "on_cpu", "start")
@@ -125,13 +125,18 @@ CAVEATS: dict[str, Doubt] = {
     "PROMISE-BROKEN": Doubt(
         summary="the file does not hold what its recipe promises",
         advice="choose a recipe that fits these layers; see what the file holds",
-        seen=doubts_build.promise_broken,
+        seen=doubts_compressed.promise_broken,
         everything=True,
     ),
     "PARTLY-QUANTIZED": Doubt(
         summary="a good part of the weights was not quantized",
         advice="see which operators the recipe leaves alone; the numbers are those of this mixed file",
         seen=doubts_build.partly_quantized,
+    ),
+    "PARTLY-COMPRESSED": Doubt(
+        summary="the file holds less of a compression step than its recipe asks for",
+        advice="see in the build's warnings which layers were left alone; the numbers are those of this file",
+        seen=doubts_compressed.partly_compressed,
     ),
     "SATURATED-BIAS": Doubt(
         summary="bias values hit the limit of int32, so that some channels compute something else",
@@ -144,9 +149,9 @@ CAVEATS: dict[str, Doubt] = {
         seen=doubts_build.delegate_fell_back,
     ),
     "NO-BENEFIT": Doubt(
-        summary="neither smaller nor faster nor lighter than the baseline",
-        advice="ship the baseline, or try another recipe",
-        seen=doubts_build.no_benefit,
+        summary="neither smaller on disk nor faster nor lighter than what it was made from",
+        advice="ship that instead, or try another recipe",
+        seen=doubts_compressed.no_benefit,
     ),
     "SLOWER-THAN-BASELINE": Doubt(
         summary="slower than the baseline, beyond the noise",

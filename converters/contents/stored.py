@@ -7,7 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from converters.contents.values import BITS, distinct_in, elements, values_of, zeros_in
+from converters.contents.patterns import distinct_per_channel, groups
+from converters.contents.values import BITS, distinct_in, elements, is_zero, values_of
+from converters.pack import Region
 from harness.records import WeightTensor
 
 
@@ -41,7 +43,9 @@ def weight_tensor(stored: Stored, use: Use) -> WeightTensor:
     zero_point = stored.zero_point
     if isinstance(zero_point, np.ndarray):
         zero_point = np.broadcast_to(zero_point, stored.shape).reshape(-1)
-    zeros = zeros_in(values, stored.dtype, zero_point)
+    zero = is_zero(values, stored.dtype, zero_point)
+    zeros = int(np.count_nonzero(zero))
+    zero_too = missing > 0 and zeros == 0  # what is not stored is a value as well
     return WeightTensor(
         name=stored.name,
         operator=use.operator,
@@ -49,7 +53,9 @@ def weight_tensor(stored: Stored, use: Use) -> WeightTensor:
         dtype=stored.dtype,
         elements=count,
         zeros=missing + zeros,
-        distinct=distinct_in(values) + (missing > 0 and zeros == 0),
+        distinct=distinct_in(values) + zero_too,
+        distinct_per_channel=distinct_in(values) + zero_too if missing else distinct_per_channel(values, stored.shape),
+        groups={} if missing else groups(~zero, stored.shape, use.operator),
         saturated_biases=use.saturated_biases,
         macs=use.macs,
         stored_bytes=len(stored.raw) + stored.index_bytes,
@@ -74,5 +80,23 @@ class Weights:
     def __contains__(self, key: object) -> bool:
         return key in self._stored
 
+    def regions(self, data: memoryview) -> tuple[Region, ...]:
+        """Where in the file they lie, for those that were not copied out of it."""
+        start = _address(data)
+        found = (_region(stored, _address(stored.raw) - start) for stored in self._stored.values() if len(stored.raw))
+        return tuple(each for each in found if 0 <= each.offset <= len(data) - each.size)
+
     def tensors(self) -> tuple[WeightTensor, ...]:
         return tuple(weight_tensor(self._stored[key], use) for key, use in self._uses.items())
+
+
+def _region(stored: Stored, offset: int) -> Region:
+    """A grid with a row per output channel; depthwise filters of TFLite have theirs in the columns."""
+    item_bytes = max(BITS[stored.dtype] // 8, 1)
+    count = len(stored.raw) // item_bytes
+    rows = next((size for size in stored.shape[:-1] if size > 1), 1)
+    return Region(offset, item_bytes, *((rows, count // rows) if count % rows == 0 else (1, count)))
+
+
+def _address(raw: memoryview) -> int:
+    return int(np.frombuffer(raw, np.uint8).ctypes.data)

@@ -50,6 +50,7 @@ def read(data: memoryview) -> Graph:
         format="tflite",
         nodes=tuple(nodes),
         weights=weights.tensors(),
+        regions=weights.regions(data),
         activation_dtypes=dict(sorted(activations.items())),
         inputs=tuple(_spec(main, int(index)) for index in listed(main.graph.inputs)),
         outputs=tuple(_spec(main, int(index)) for index in listed(main.graph.outputs)),
