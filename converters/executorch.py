@@ -27,6 +27,7 @@ from converters import (
     frameworks,
     keras_executorch,
     numerics,
+    padded,
     recipes,
     samples,
     torchmodel,
@@ -49,6 +50,8 @@ def convert(job: ConvertJob) -> Build:
     variant = _variant(_float(job, arguments), job, arguments)
     with half_convolutions() if name == "fp16" else nullcontext(()) as warnings:
         target.write_bytes(_lower(variant, arguments))
+    if name == "dynamic_wi8_afp32":
+        warnings += padded.warnings(variant)
     if name == "fp32":
         warnings += numerics.check(target, inputs, expected, "float")
     else:
@@ -91,6 +94,8 @@ def _variant(model: torch.nn.Module, job: ConvertJob, arguments: Tensors) -> tor
         is_per_channel=not recipes.one_scale(job.recipe.steps), is_dynamic=dynamic
     )
     quantizer = XNNPACKQuantizer().set_global(config) if dynamic else clamped.Quantizer(config)
+    if dynamic:
+        quantizer.set_filter_function(lambda node: not padded.is_padded(node))
     observed: Any = prepare_pt2e(torch.export.export(model, arguments).module(), quantizer)
     with torch.no_grad():
         # A dynamic recipe has no ranges to find; one call lets its observers see the shapes.

@@ -24,6 +24,7 @@ _OURS = tuple(str(Path(__file__).parent.parent / name) + os.sep for name in ("co
 _SYSTEM = ("/proc/", "/sys/", "/dev/", "/etc/", "/run/")
 _OWN_EVENT = "pocketbench.open"
 _EVENTS = ("open", "os.listdir", "os.scandir", _OWN_EVENT)
+_GENERATED = "__autograph_generated_file"  # TensorFlow's translation of a function that it traces
 _CODE_SUFFIXES = (".py", ".pyc", ".pyi", ".so")
 
 
@@ -126,6 +127,8 @@ def _is_data(path: str) -> bool:
 
 
 def _is_users_own(path: str) -> bool:
+    if Path(path).name.startswith(_GENERATED):
+        return False
     return not path.startswith((*_PACKAGES, *_LIBRARY, *_OURS)) and Path(path).is_file()
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import torch
 
-from converters.bridge import cleaning, folding, layout
+from converters.bridge import cleaning, folding, layout, naming
 from converters.bridge.shapes import note_shapes
 
 _MAX_ROUNDS = 50
@@ -21,10 +21,12 @@ def tidy(module: torch.fx.GraphModule, arguments: tuple[torch.Tensor, ...]) -> t
     cleaning.drop_idle(module.graph)
     cleaning.fold_constants(module)
     note_shapes(module, arguments)
-    folding.name_linears(module)
+    naming.name_linears(module)
+    naming.name_clamps(module)
     for _ in range(_MAX_ROUNDS):
         if not layout.sink_permutes(module) and not folding.absorb(module):
             break
+    naming.keep_pooled_axes(module)
     module.graph.eliminate_dead_code()
     module.graph.lint()
     module.delete_all_unused_submodules()

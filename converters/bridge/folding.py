@@ -5,22 +5,11 @@ from __future__ import annotations
 import torch
 from torch.fx import GraphModule, Node
 
-from converters.bridge.shapes import aten, call, constant, keep, replace, shape_of
+from converters.bridge.shapes import aten, constant, keep, replace, shape_of
 
 _CONVOLUTIONS = {aten.conv1d.default, aten.conv2d.default, aten.conv1d.padding, aten.conv2d.padding}
 _PLUS, _MINUS = {aten.add.Tensor}, {aten.sub.Tensor, aten.subtract.Tensor}
 _TIMES, _OVER = {aten.mul.Tensor, aten.multiply.Tensor}, {aten.div.Tensor, aten.divide.Tensor}
-
-
-def name_linears(module: GraphModule) -> None:
-    """matmul(x, constant matrix) becomes linear, which is what quantizers and XNNPACK look for."""
-    for node in list(module.graph.nodes):
-        if node.target not in (aten.matmul.default, aten.mm.default):
-            continue
-        weight = constant(module, node.args[1])
-        if weight is not None and weight.ndim == 2 and len(shape_of(node)) > 1:
-            turned = keep(module, node, weight.t())
-            replace(node, call(node, aten.linear.default, (node.args[0], turned, None), shape_of(node)))
 
 
 def absorb(module: GraphModule) -> bool:
