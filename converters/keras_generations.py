@@ -123,9 +123,7 @@ def _translated(entry: Config, framework: Any, nodes: Callable[[Any, str], Any])
 def _layer_config(cls: Any, kind: str, name: str, config: Config) -> Config:
     if kind == "InputLayer":
         shape = config.get("batch_shape") or config.get("batch_input_shape")
-        key = (
-            "batch_input_shape" if "batch_input_shape" in inspect.signature(cls.__init__).parameters else "batch_shape"
-        )
+        key = "batch_input_shape" if cls.__module__.startswith("tf_keras") else "batch_shape"
         return {key: shape, "dtype": _dtype(config.get("dtype")), "name": name}
     known = _parameters(cls)
     out: Config = {}

@@ -29,15 +29,16 @@ _BARE = "a bare model file: its inputs are seeded noise; a Python file whose get
 def look(job: PrepareJob) -> Subject:
     """Raises SourceError for whatever is wrong with the source, Unopened where another generation may open it and
     OtherFormat where it is a torch model."""
-    _seed(0)
     path = Path(job.path)
+    if job.format == "keras":  # looked through before TensorFlow is even imported
+        description = keras_files.describe(path)
+        keras_files.refuse_unsafe(path, description)
+    _seed(0)
     if job.format == "keras-python":
         module = userfile.load(path, required=userfile.REQUIRED[:1])
         return _described(job, build(module, path), module)
     if job.format == "savedmodel":
         return _described(job, keras_models.signature(path), None)
-    description = keras_files.describe(path)
-    keras_files.refuse_unsafe(path, description)
     return _described(job, keras_models.load(path, job.generation, description), None)
 
 

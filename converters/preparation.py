@@ -108,6 +108,7 @@ def _look_at_data(subject: Subject, model: Model) -> Facts:
         evaluation=digests.of_files(subject.folder / "evaluation", "*.npy"),
         reference=digests.of_files(subject.folder / "reference", "*.npy"),
         own_metric=own is not None,
+        dynamic_batch=subject.job.source.dynamic_batch,
         generation=subject.generation,
         unbridged=subject.unbridged,
         reference_score=metric.judge(own, subject.folder, subject.folder / "reference") if own else None,

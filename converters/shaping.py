@@ -19,7 +19,7 @@ from converters.workshop import Prepared, Workshop, read_facts
 from harness.records import Failure, Record, Step, StepResult
 
 KIND = "shaped"
-_TOOLS = ("torch", "torch-pruning", "numpy")
+_TOOLS = ("torch", "torch-pruning", "numpy", "tensorflow", "tf_keras", "tensorflow-model-optimization")
 
 
 class Shaped(Record, frozen=True, kw_only=True):
@@ -63,6 +63,8 @@ def _shape_anew(prepared: Prepared, steps: tuple[Step, ...], shop: Workshop, nam
     with cache.draft(root) as draft:
         task = job.ShapeJob(
             path=prepared.path,
+            format=prepared.model.format,
+            dynamic_batch=read_facts(Path(prepared.folder)).dynamic_batch,
             prepared=prepared.folder,
             steps=steps,
             training=shop.training,

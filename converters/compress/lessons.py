@@ -1,6 +1,6 @@
 """The user's training data: taken from get_training_data(), checked, split, and cut into batches.
 
-Imports torch: for child processes only.
+torch is imported for a batch of its tensors only. For child processes only.
 """
 
 from __future__ import annotations
@@ -9,21 +9,23 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from converters import samples, userfile
 from converters.samples import Arrays
 from harness.errors import SourceError
 from harness.records import Record, TensorSpec, Training
 
+if TYPE_CHECKING:
+    import torch
+
 NAME = "get_training_data"
 _FORMS = (
     "return (inputs, labels), arrays with one row per sample, or an iterable of such pairs, one per batch or sample"
 )
-Batch = tuple[tuple[torch.Tensor, ...], torch.Tensor | None]
+Batch = tuple[tuple["torch.Tensor", ...], "torch.Tensor | None"]
 
 
 class Lessons(Record, frozen=True, kw_only=True):
@@ -38,6 +40,8 @@ class Lessons(Record, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
 
     def batch(self, rows: Any) -> Batch:
+        import torch
+
         inputs = tuple(torch.from_numpy(np.ascontiguousarray(array[rows])) for array in self.inputs)
         labels = None if self.labels is None else torch.from_numpy(np.ascontiguousarray(self.labels[rows]))
         return inputs, labels

@@ -1,0 +1,156 @@
+"""The child's side of shaping a Keras model: a recipe's compression steps, one after the other, in tf_keras.
+
+The result is a float model in both forms that conversions start from, a SavedModel and a Keras 3 file.
+Imports TensorFlow: for child processes only.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import time
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import msgspec
+import tf_keras
+
+from converters import (
+    digests,
+    frameworks,
+    keras_carrying,
+    keras_export,
+    keras_files,
+    keras_generations,
+    keras_models,
+    numerics,
+    samples,
+    userfile,
+)
+from converters.job import SHAPE, Answer, Shape, ShapeJob
+from converters.keras_compress import TECHNIQUES, folding
+from converters.keras_compress.studio import Studio
+from converters.manifest import Known, beside
+from converters.tracking import Tracker
+from converters.workshop import read_facts
+from harness.errors import ConversionError
+from harness.records import Step, StepResult
+
+_AFTER_FOLDING = ("cluster", "qat")
+_LESS = "ask for less, train longer (training.epochs), or lower training.floor"
+
+
+def shape(job: ShapeJob) -> Answer:
+    """Raises SourceError and ConversionError for what cannot be done."""
+    tf_keras.utils.set_random_seed(job.seed)
+    tracker = Tracker(ignore=Path(job.store))
+    with tracker.watching():
+        studio = Studio(job, _source(job), _module(job))
+        model, history = _through(_copied(studio.reference), studio)
+    fingerprint = _write(model, job)
+    result = Shape(fingerprint=fingerprint, history=history, warnings=tuple(studio.notes))
+    (Path(job.folder) / SHAPE).write_bytes(msgspec.json.encode(result))
+    return Answer(known=_known(job, tracker, studio))
+
+
+def _source(job: ShapeJob) -> Any:
+    """The prepared model in tf_keras, which is what the toolkit works on, checked to be still the same."""
+    path = keras_carrying.home(Path(job.prepared))
+    model = keras_models.load(path, "keras", keras_files.describe(path))
+    twin = keras_generations.to_tf_keras(model)
+    inputs, expected = numerics.of_prepared(Path(job.prepared))
+    got = [_outputs(twin, arrays) for arrays in inputs]
+    difference = numerics.compare(got, expected)
+    if difference.relative > numerics.LIMITS["float"].relative:
+        raise ConversionError(
+            f"the model gives other outputs once it is rebuilt in tf_keras (by {difference.relative:.2g}), "
+            "where TensorFlow's toolkit works",
+            remedy="leave the compression steps out",
+        )
+    return twin
+
+
+def _module(job: ShapeJob) -> ModuleType | None:
+    """The user's file, for its data; None where the source is a bare model."""
+    if job.format not in frameworks.PYTHON_FORMATS:
+        return None
+    path = Path(job.path)
+    userfile.check_unchanged(path, read_facts(Path(job.prepared)).code)
+    return userfile.load(path, required=userfile.REQUIRED[:1])
+
+
+def _copied(model: Any) -> Any:
+    twin = tf_keras.models.clone_model(model)
+    twin.set_weights(model.get_weights())
+    return twin
+
+
+def _through(model: Any, studio: Studio) -> tuple[Any, tuple[StepResult, ...]]:
+    """All steps; ends early where one falls below the floor, with the model before it."""
+    history: list[StepResult] = []
+    score = studio.score(model)
+    for step in studio.steps:
+        if step.name in _AFTER_FOLDING:
+            model = folding.fold(model)
+        before = _copied(model)
+        model, result = _do(model, step, studio, score)
+        if studio.below_floor(result.score_after):
+            fell = f"it leads to {studio.spelled(result.score_after)}, beyond the floor {studio.spelled_floor()}"
+            if not history:
+                raise ConversionError(f"`{result.step}` cannot keep the quality: {fell}", remedy=_LESS)
+            studio.note(f"{result.step} was left out, and all after it: {fell}")
+            model = before
+            break
+        history.append(result)
+        score = result.score_after
+    return folding.fold(model), tuple(history)
+
+
+def _do(model: Any, step: Step, studio: Studio, score: float | None) -> tuple[Any, StepResult]:
+    started, studio.facts = time.monotonic(), {}
+    module, _, function = TECHNIQUES[step.name].partition(":")
+    model = getattr(importlib.import_module(module), function)(model, step, studio)
+    result = StepResult(
+        step=f"{step.name}({','.join(step.arguments)})" if step.arguments else step.name,
+        seconds=time.monotonic() - started,
+        score_before=score,
+        score_after=studio.score(model),
+        facts=dict(studio.facts),
+    )
+    return model, result
+
+
+def _outputs(model: Any, arrays: samples.Arrays) -> samples.Arrays:
+    outputs = model(arrays[0] if len(arrays) == 1 else arrays, training=False)
+    return [each.numpy() for each in (outputs if isinstance(outputs, (list, tuple)) else [outputs])]
+
+
+def _write(model: Any, job: ShapeJob) -> str:
+    """saved_model/, model.keras and the reference outputs; returns the model's fingerprint."""
+    folder, prepared = Path(job.folder), Path(job.prepared)
+    any_batch = job.dynamic_batch
+    keras_export.save(model, read_facts(prepared).model.inputs, folder, any_batch=any_batch)
+    keras_generations.to_keras_3(model).save(folder / keras_carrying.FILE)
+    inputs, _ = numerics.of_prepared(prepared)
+    samples.write_all(folder / "reference", "output", [_outputs(model, arrays) for arrays in inputs])
+    weights = keras_models.weights_digest(model.get_weights())
+    return digests.of_record([weights, digests.of_files(folder / "reference", "*")])
+
+
+def _known(job: ShapeJob, tracker: Tracker, studio: Studio) -> Known:
+    """The key of the result, and all that its training was seen to depend on."""
+    path = Path(job.path)
+    files = {str(file): digests.of_tree(file) for file in sorted({path, *tracker.code(), *tracker.opened()})}
+    facts = read_facts(Path(job.prepared))
+    data = studio.lessons.digest if studio.lessons else ""
+    asked = (job.steps, job.training, job.seed, job.dynamic_batch, sys.version)
+    by_name = sorted([Path(file).name, seen] for file, seen in files.items())
+    parts = [facts.model.fingerprint, facts.calibration, asked, data, by_name, tracker.distributions()]
+    return Known(
+        key=digests.of_record([*parts, digests.of_our_code()]),
+        files=files,
+        folders={str(folder): digests.of_names(folder) for folder in tracker.listed()},
+        beside=beside(path) if job.format in frameworks.PYTHON_FORMATS else "",
+        distributions=tracker.distributions(),
+    )
