@@ -150,7 +150,8 @@ def _is_keras(prepared: Prepared) -> bool:
 def _order(variant: Variant, prepared: Prepared, recipe: Recipe, shop: Workshop, shaped: Shaped) -> _Order:
     facts = read_facts(Path(prepared.folder))
     calibration = facts.calibration if recipes.calibrated(recipe) else ""
-    parts = (prepared.model.fingerprint, variant.runtime, recipe.name, calibration, variant.tools)
+    ends = facts.integer_io and bool(calibration)
+    parts = (prepared.model.fingerprint, variant.runtime, recipe.name, calibration, ends, variant.tools)
     key = digests.of_record([*parts, shaped.fingerprint, digests.of_our_code()])
     return _Order(variant=variant, prepared=prepared, recipe=recipe, workshop=shop, key=key, shaped=shaped)
 

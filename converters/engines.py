@@ -50,7 +50,7 @@ class TfliteEngine:
 
     def run(self, arrays: Arrays) -> Arrays:
         for detail, array in zip(self._interpreter.get_input_details(), arrays, strict=True):
-            self._interpreter.set_tensor(detail["index"], _integers_as(array, detail["dtype"]))
+            self._interpreter.set_tensor(detail["index"], _as_input(array, detail))
         self._interpreter.invoke()
         return [self._interpreter.get_tensor(detail["index"]) for detail in self._interpreter.get_output_details()]
 
@@ -132,6 +132,11 @@ def _pte_spec(meta: Any, index: int, what: str) -> TensorSpec:
     return TensorSpec(name=f"{what}_{index}", shape=tuple(info.sizes()), dtype=dtype)
 
 
-def _integers_as(array: np.ndarray[Any, Any], dtype: Any) -> np.ndarray[Any, Any]:
-    """LiteRT keeps int64 inputs as int32; values are the same, floats are left as they are."""
+def _as_input(array: np.ndarray[Any, Any], detail: dict[str, Any]) -> np.ndarray[Any, Any]:
+    """Integers in the input's own type (LiteRT keeps int64 as int32); floats as they are, or as a quantized input's
+    integers."""
+    dtype, (scale, zero_point) = detail["dtype"], detail["quantization"]
+    if scale and array.dtype.kind == "f" and np.dtype(dtype).kind in "iu":
+        limits = np.iinfo(dtype)
+        return np.clip(np.rint(array / scale) + zero_point, limits.min, limits.max).astype(dtype)
     return array.astype(dtype) if array.dtype.kind in "iub" and np.dtype(dtype).kind in "iub" else array

@@ -58,6 +58,8 @@ def convert(job: ConvertJob) -> Build:
         eager = [torchmodel.run(variant, arrays) for arrays in inputs]
         warnings += numerics.check(target, inputs, eager, "same-variant")
         warnings += numerics.judge(numerics.compare(eager, expected), "quantized")
+    if recipes.calibrated(job.recipe) and read_facts(prepared).integer_io:
+        warnings += ("takes and gives float32: model.integer_io is for TFLite",)
     return Build(file=FILE, sha256=digests.of_file(target), contents=contents.inspect(target), warnings=warnings)
 
 

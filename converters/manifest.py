@@ -41,7 +41,10 @@ class _Manifest(Record, frozen=True, kw_only=True):
 
 def name(path: Path, source: ModelSource) -> str:
     """Under which name the manifest of a source lies: where it is, what is asked of it, and the tools."""
-    asked = (source.calibration_samples, source.evaluation_samples, source.dynamic_batch, sorted(source.depends_on))
+    asked = (
+        *(source.calibration_samples, source.evaluation_samples),
+        *(source.dynamic_batch, source.integer_io, sorted(source.depends_on)),
+    )
     machine = (sys.version, platform.machine(), digests.versions(TOOLS), digests.of_our_code())
     return digests.of_record([str(path), asked, machine])
 

@@ -16,7 +16,7 @@ import numpy as np
 from converters import engines, samples
 from converters.samples import Arrays
 from harness.errors import ConversionError
-from harness.records import Record
+from harness.records import Record, TensorSpec
 
 SAMPLES = 8
 Kind = Literal["float", "same-variant", "quantized"]
@@ -59,7 +59,7 @@ def check(path: Path, inputs: Sequence[Arrays], expected: Sequence[Arrays], kind
             f"the file has {len(engine.inputs)} inputs, the model {len(inputs[0])}",
             remedy="remove inputs that the model does not use from get_args()",
         )
-    got = [engine.run(arrays) for arrays in inputs]
+    got = [_real(engine.run(arrays), engine.outputs) for arrays in inputs]
     return judge(compare(got, expected), kind)
 
 
@@ -101,6 +101,14 @@ def of_prepared(prepared: Path, shaped: str = "") -> tuple[list[Arrays], list[Ar
     """The first evaluation samples, and what the source model, or the compressed one in `shaped`, makes of them."""
     reference = (Path(shaped) if shaped else prepared) / "reference"
     return samples.read(prepared / "evaluation", "input", SAMPLES), samples.read(reference, "output", SAMPLES)
+
+
+def _real(outputs: Arrays, specs: Sequence[TensorSpec]) -> Arrays:
+    """What the integers of quantized outputs stand for; others as they are."""
+    return [
+        array if spec.scale is None else ((array.astype(np.float64) - (spec.zero_point or 0)) * spec.scale)
+        for array, spec in zip(outputs, specs, strict=True)
+    ]
 
 
 def _check_shapes(outputs: Arrays, wanted: Arrays) -> None:

@@ -42,7 +42,8 @@ def prepare(job: PrepareJob) -> Answer:
     facts = replace(facts, code=_code_of(job, tracker))
     write_facts(subject.folder, facts)
     known = _known(job, tracker)
-    key = digests.of_record([fingerprint, facts.calibration, facts.evaluation, facts.reference, facts.model])
+    data = (facts.calibration, facts.evaluation, facts.reference)
+    key = digests.of_record([fingerprint, *data, facts.integer_io, facts.model])
     return Answer(model=facts.model, known=replace(known, key=key))
 
 
@@ -109,6 +110,7 @@ def _look_at_data(subject: Subject, model: Model) -> Facts:
         reference=digests.of_files(subject.folder / "reference", "*.npy"),
         own_metric=own is not None,
         dynamic_batch=subject.job.source.dynamic_batch,
+        integer_io=subject.job.source.integer_io,
         generation=subject.generation,
         unbridged=subject.unbridged,
         reference_score=metric.judge(own, subject.folder, subject.folder / "reference") if own else None,

@@ -85,7 +85,10 @@ def _quantize(job: ConvertJob, target: Path) -> tuple[str, ...]:
 
     source, name, prepared = Path(job.float_build), recipes.quantization(job.recipe), Path(job.prepared)
     start, revived = _without_dead_channels(source, name, target)
-    tool = quantizer.Quantizer(str(start), _RECIPES[name](_granularity(job.recipe)))
+    rules = _RECIPES[name](_granularity(job.recipe))
+    if read_facts(prepared).integer_io:
+        rules = [rule for rule in rules if rule["operation"] not in ("INPUT", "OUTPUT")]
+    tool = quantizer.Quantizer(str(start), rules)
     ranges = None
     if tool.need_calibration:
         # A list, not a generator: it is read twice. One thread: sums in one order, and the machine is shared.
@@ -129,7 +132,8 @@ def _granularity(recipe: Recipe) -> Any:
 
 
 def _static(activation_bits: int, granularity: Any) -> Any:
-    """Integers inside, float32 at the inputs and outputs, so that the build can replace the fp32 one."""
+    """Integers inside, float32 at the inputs and outputs, so that the build can replace the fp32 one; the rules for the
+    ends are taken out again where the user wants integers there too."""
     manager, operation, algorithm = _tools()
     manager.add_static_config(".*", operation.ALL_SUPPORTED, activation_bits, 8, granularity)
     for end in (operation.INPUT, operation.OUTPUT):

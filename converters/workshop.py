@@ -62,9 +62,9 @@ class Facts(Record, frozen=True, kw_only=True):
     """prepared.json. code: sha256 of the model's own files, by path from the source's folder.
 
     calibration, evaluation, reference: fingerprints of those folders. own_metric: the source has a get_metric();
-    reference_score is then what it says about the reference outputs. generation: which Keras opened it, "" for torch;
-    dynamic_batch: as
-    asked for; unbridged: why a Keras or TensorFlow model cannot go over to ExecuTorch, "" when it can.
+    reference_score is then what it says about the reference outputs. dynamic_batch, integer_io: as the user asked for.
+    generation: which Keras opened it, "" for torch; unbridged: why a Keras or TensorFlow model cannot go over to
+    ExecuTorch, "" when it can.
     """
 
     model: Model
@@ -75,6 +75,7 @@ class Facts(Record, frozen=True, kw_only=True):
     own_metric: bool = False
     reference_score: float | None = None
     dynamic_batch: bool = False
+    integer_io: bool = False
     generation: str = ""
     unbridged: str = ""
 

@@ -33,12 +33,14 @@ class ModelSource(Record, frozen=True, kw_only=True):
     ExportedProgram, a `.keras` or `.h5` file, a SavedModel folder, or a ready-made `.tflite` or `.pte`. depends_on:
     files that the model's code reads in ways Python cannot see (they are part of the cache key, like every file seen
     to be opened). dynamic_batch: TFLite builds of a Keras or TensorFlow model take any number of samples at once.
+    integer_io: statically quantized TFLite builds take and give integers, which saves their first and last operator.
     """
 
     source: str
     name: str = ""
     depends_on: tuple[str, ...] = ()
     dynamic_batch: bool = False
+    integer_io: bool = False
     calibration_samples: int = 100
     evaluation_samples: int = 1000
 
