@@ -5,9 +5,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from device_runners.wire import Request, Response
 from harness import pipeline, store
 from harness.errors import ExperimentError
 from harness.events import Event
+from harness.process import Bounds
 from harness.records import Experiment, Failure, ModelSource, Report, Settings
 from tests.fakes.rooms import Converter, Runner, crashed, rooms
 
@@ -34,11 +36,11 @@ def run(
     return report, events
 
 
-def test_every_build_is_checked_once_and_measured_in_every_restart(tmp_path: Path) -> None:
+def test_the_first_restart_of_a_build_checks_its_outputs_too(tmp_path: Path) -> None:
     runner = Runner()
     report, _ = run(tmp_path, runner)
     assert [variant.id for variant in report.variants] == ALL
-    assert {name: runner.runs.count(name) for name in ALL} == dict.fromkeys(ALL, 1 + 3)
+    assert {name: runner.runs.count(name) for name in ALL} == dict.fromkeys(ALL, 3)
     assert all(len(m.restarts) == 3 and m.quality and m.quality.cosine > 0.999 for m in report.measurements)
     assert report.complete and runner.closed
 
@@ -82,9 +84,27 @@ def test_a_build_that_crashes_is_a_row_with_its_reason_and_the_others_go_on(tmp_
 
 
 def test_restarts_won_before_a_crash_are_kept(tmp_path: Path) -> None:
-    report, _ = run(tmp_path, Runner(failing={"tflite/fp32": crashed()}, fail_at=3))
+    report, _ = run(tmp_path, Runner(failing={"tflite/fp32": crashed()}, fail_at=2))
     measured = next(m for m in report.measurements if m.variant == "tflite/fp32")
     assert measured.failure is not None and len(measured.restarts) == 2
+
+
+def test_a_build_whose_outputs_cannot_be_judged_fails_and_keeps_what_was_timed(tmp_path: Path) -> None:
+    class Mute(Runner):
+        def run(self, request: Request, *, folder: Path, bounds: Bounds) -> Response:
+            response = super().run(request, folder=folder, bounds=bounds)
+            mute = msgspec.structs.replace(response.results[0], output_files=())
+            return msgspec.structs.replace(response, results=(mute,))
+
+    runner = Mute()
+    report, _ = run(tmp_path, runner)
+    for measured in report.measurements:
+        assert measured.failure is not None and measured.failure.stage == "quality"
+        assert len(measured.restarts) == 1 and runner.runs.count(measured.variant) == 1
+
+    again = Runner()
+    report, _ = run(tmp_path, again, resumed=pipeline.resume(tmp_path / "run", EXPERIMENT))
+    assert all(m.quality and len(m.restarts) == 3 and m.failure is None for m in report.measurements)
 
 
 def test_only_builds_that_are_still_tied_get_more_restarts(tmp_path: Path) -> None:
@@ -131,8 +151,8 @@ def test_a_comparison_that_fails_is_inconclusive_with_its_reason(tmp_path: Path)
 def test_progress_counts_every_step_to_its_total(tmp_path: Path) -> None:
     _, events = run(tmp_path, Runner())
     measured = [event for event in events if event.stage == "measure"]
-    assert [event.done for event in measured] == list(range(4 + 4 * 3 + 1))
-    assert {event.total for event in measured} == {16}
+    assert [event.done for event in measured] == list(range(4 * 3 + 1))
+    assert {event.total for event in measured} == {12}
 
 
 def test_an_interrupted_run_is_valid_on_disk_and_resumes_where_it_stopped(tmp_path: Path) -> None:
