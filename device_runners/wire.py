@@ -21,12 +21,12 @@ A `paced` worker serves a plan block by block, so that two live processes can al
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 
 from harness.errors import RunnerError, StoreError
-from harness.records import Block, EnergyTrace, Memory, Record, Runtime, TensorSpec
+from harness.records import Accelerator, Block, EnergyTrace, Memory, Record, Runtime, TensorSpec
 
 WIRE_VERSION = 1
 MAX_JSON_BYTES = 64 * 2**20
@@ -65,7 +65,7 @@ class Timing(Record, frozen=True, kw_only=True):
     No warm-up is asked for by warmup_runs 0 together with warmup_min_secs 0.
     """
 
-    accelerator: Literal["cpu"] = "cpu"
+    accelerator: Accelerator = "cpu"
     num_threads: Positive
     warmup_runs: Count
     warmup_min_secs: Seconds

@@ -17,6 +17,7 @@ SCHEMA_VERSION = 1
 Runtime = Literal["tflite", "executorch"]
 Format = Literal["python", "pt2", "tflite", "pte"]
 Outcome = Literal["pass", "fail", "not judged"]
+Accelerator = Literal["cpu", "gpu", "npu"]
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -51,7 +52,7 @@ class Settings(Record, frozen=True, kw_only=True):
     gets one more process that calls it for so long without a pause.
     """
 
-    accelerator: Literal["cpu"] = "cpu"
+    accelerator: Accelerator = "cpu"
     num_threads: int = 1
     restarts: int = 5
     max_restarts: int = 10

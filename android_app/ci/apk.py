@@ -65,7 +65,13 @@ class _Assembly:
         """Lambdas and texts joined as Java 7 knows them, since dx takes no more."""
         platform = self._folder / "java8.jar"
         _platform_classes(platform)
-        argv = [tools.program("proguard"), "-injars", f"{self._folder}/classes", "-outjars", f"{self._folder}/java7.jar"]
+        argv = [
+            tools.program("proguard"),
+            "-injars",
+            f"{self._folder}/classes",
+            "-outjars",
+            f"{self._folder}/java7.jar",
+        ]
         for library in (platform, *self._known):
             argv += ["-libraryjars", str(library)]
         argv += ["-target", "1.7", "-dontshrink", "-dontoptimize", "-dontobfuscate", "-keepattributes", "*"]
@@ -115,7 +121,7 @@ def _build_config(flavour: str) -> str:
 
 
 def _platform_classes(target: Path) -> None:
-    """Java 8's own classes in a form that this ProGuard reads: the JDK's signatures, with their class version set back."""
+    """Java 8's own classes in a form that this ProGuard reads: the JDK's signatures, their class version set back."""
     with zipfile.ZipFile(tools.java_home() / "lib/ct.sym") as symbols, zipfile.ZipFile(target, "w") as jar:
         done = set()
         for name in symbols.namelist():

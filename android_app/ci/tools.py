@@ -26,7 +26,7 @@ _DOWNLOAD_SECS = 600.0
 
 
 class Archive(NamedTuple):
-    """One file out of one version of an npm package. integrity: of the package, as npm tells it; sha256: of the file."""
+    """One file of one version of an npm package. integrity: of the package, as npm tells it; sha256: of the file."""
 
     package: str
     integrity: str
@@ -56,6 +56,7 @@ EXECUTORCH = Archive(
 DEBIAN = {
     "java": "openjdk-17-jdk-headless",
     "javac": "openjdk-17-jdk-headless",
+    "javap": "openjdk-17-jdk-headless",
     "keytool": "openjdk-17-jdk-headless",
     "g++": "g++",
     "npm": "npm",

@@ -1,0 +1,127 @@
+package org.pocketbench.host;
+
+import java.io.File;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.pocketbench.core.Engines;
+import org.pocketbench.core.Job;
+import org.pocketbench.core.JobFile;
+import org.pocketbench.core.Platform;
+import org.pocketbench.core.Refused;
+import org.pocketbench.core.Request;
+
+/**
+ * What `am instrument` starts on a device of our own tests: the app's process without Android. The arguments are those of
+ * am after `instrument`, and it says what am says; a job is trusted or not by the same rules as in the app. The folders
+ * are those of a phone, or stand below the property pocketbench.root.
+ */
+public final class Instrument {
+    private static final String COMPONENT = "org\\.pocketbench\\.app\\.(litert|executorch)/[A-Za-z.]*BenchInstrumentation";
+    private static final int OK = -1;
+    private static final int CANCELED = 0;
+
+    private final PrintStream out;
+    private final Map<String, String> extras = new LinkedHashMap<>();
+    private String component = "";
+
+    private Instrument(PrintStream out, String[] words) {
+        this.out = out;
+        for (int i = 0; i < words.length; i++) {
+            if (words[i].equals("-e")) {
+                extras.put(words[i + 1], words[i + 2]);
+                i += 2;
+            } else if (words[i].equals("--user")) {
+                i++;
+            } else if (!words[i].startsWith("-")) {
+                component = words[i];
+            }
+        }
+    }
+
+    public static void main(String[] words) throws IOException {
+        PrintStream out = new PrintStream(new java.io.FileOutputStream("/proc/self/fd/" + Native.takeStandardOutput()));
+        int code = new Instrument(out, words).run();
+        out.flush();
+        System.err.flush();
+        Native.exit(code);
+    }
+
+    /** The exit code of am, which is 0 for a run that failed too. */
+    private int run() {
+        if (!component.matches(COMPONENT)) {
+            out.println("INSTRUMENTATION_STATUS: id=ActivityManagerService");
+            out.println("INSTRUMENTATION_STATUS: Error=Unable to find instrumentation info for: ComponentInfo{"
+                    + component + "}");
+            out.println("INSTRUMENTATION_STATUS_CODE: -1");
+            return 1;
+        }
+        String prefix = System.getProperty("pocketbench.root", "");
+        String runtime = component.startsWith("org.pocketbench.app.litert/") ? "tflite" : "executorch";
+        File root = new File(prefix + "/data/local/tmp/pocketbench");
+        File runs = new File(prefix + "/sdcard/Android/media/" + component.split("/")[0] + "/runs");
+        try {
+            finish(OK, new Job(root, runs, new Setup(runtime), this::stage).run(extras));
+        } catch (Refused error) {
+            System.err.println("pocketbench: refused: " + error.told());
+            Map<String, String> reason = new LinkedHashMap<>();
+            reason.put("reason", error.told());
+            finish(CANCELED, reason);
+        }
+        return 0;
+    }
+
+    private void stage(String line) {
+        System.err.println("pocketbench: " + line);
+        out.println("INSTRUMENTATION_STATUS: stage=" + line);
+        out.println("INSTRUMENTATION_STATUS_CODE: 1");
+        out.flush();
+    }
+
+    private void finish(int code, Map<String, String> results) {
+        results.forEach((key, value) -> out.println("INSTRUMENTATION_RESULT: " + key + "=" + value));
+        out.println("INSTRUMENTATION_CODE: " + code);
+    }
+
+    /** One runtime, as each app has; lstat by way of java.nio. */
+    private static final class Setup implements Job.Setup {
+        private final String runtime;
+
+        Setup(String runtime) {
+            this.runtime = runtime;
+        }
+
+        @Override
+        public Engines engines(Request request) {
+            return (wanted, timing) -> {
+                if (!wanted.equals(runtime)) {
+                    throw new Refused("this app has " + runtime + ", not " + wanted,
+                            "install the app of the other runtime as well");
+                }
+                return new HostEngines().start(wanted, timing);
+            };
+        }
+
+        @Override
+        public Platform platform() {
+            return new HostPlatform();
+        }
+
+        @Override
+        public JobFile.Status status(File path) throws IOException {
+            Map<String, Object> found =
+                    Files.readAttributes(path.toPath(), "unix:uid,mode,isRegularFile,isDirectory", LinkOption.NOFOLLOW_LINKS);
+            return new JobFile.Status((Integer) found.get("uid"), (Integer) found.get("mode"),
+                    (Boolean) found.get("isRegularFile"), (Boolean) found.get("isDirectory"));
+        }
+
+        @Override
+        public void kill(String reason) {
+            System.err.println("pocketbench: " + reason);
+            Native.exit(1);
+        }
+    }
+}
