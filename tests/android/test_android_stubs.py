@@ -54,5 +54,6 @@ def test_the_app_does_not_compile_with_a_misspelt_method(litert_apk: Path, tmp_p
         "import android.os.PowerManager;\n\nfinal class Misspelt {\n"
         "    float ask(PowerManager power) {\n        return power.getThermalHeadrom(0);\n    }\n}\n"
     )
-    with pytest.raises(ProcessError, match="getThermalHeadrom"):
+    with pytest.raises(ProcessError):
         jvm.compile_java([source], tmp_path, log=tmp_path / "javac.log", classpath=[litert_apk.parent / "stubs"])
+    assert "cannot find symbol" in (tmp_path / "javac.log").read_text()
