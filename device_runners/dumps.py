@@ -1,7 +1,7 @@
 """What Android's own commands print -> records: getprop, dumpsys battery, dumpsys thermalservice, cpufreq.
 
-The texts differ by version and vendor, and none is a contract. Every parser answers None, or leaves a field None, where
-a text does not tell; it never guesses. Shapes: AOSP's BatteryService.java, ThermalManagerService.java, Temperature.java.
+The texts differ by version and vendor, and none is a contract. Every parser answers None, or leaves a field None,
+where a text does not tell; it never guesses. Shapes: AOSP's BatteryService.java, ThermalManagerService.java, Temperature.java.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ STATUS_WORDS = ("none", "light", "moderate", "severe", "critical", "emergency", 
 class Battery(Record, frozen=True, kw_only=True):
     """One `dumpsys battery`. level: share of full. powered_by: what power comes in through, `AC`, `USB` ...
 
-    charge_counter: what is left, in the device's own unit (see phone_energy.py). frozen: a test told the service to show
-    made-up values (`dumpsys battery unplug`).
+    charge_counter: what is left, in the device's own unit (see phone_energy.py). frozen: a test told the service to
+    show made-up values (`dumpsys battery unplug`).
     """
 
     level: float | None = None
