@@ -5,8 +5,10 @@
     RunnerError
     |-- RunnerLost
     |   |-- DeviceUnreachable       there is no way to it: absent, offline, refused, silent
+    |   |   `-- DeviceWantsTls      ... by the direct link: it speaks to paired machines only
     |   `-- DeviceUnauthorized      it is there, and does not know this machine's key
     |-- LinkLost                    the connection broke or stalled half-way; it may come back
+    |-- ServiceRefused              the device's daemon does not offer what was asked for
     |-- CommandTimeout              a command took longer than it was given
     |-- PushFailed                  a file did not arrive, with the device's own words
     |   `-- DeviceFull              ... because there is no space left
@@ -22,12 +24,20 @@ class DeviceUnreachable(RunnerLost):
     """There is no way to the device."""
 
 
+class DeviceWantsTls(DeviceUnreachable):
+    """The device speaks to paired machines only, which the direct link cannot do."""
+
+
 class DeviceUnauthorized(RunnerLost):
     """The device does not know this machine's key."""
 
 
 class LinkLost(RunnerError):
     """The connection broke or stalled half-way; another try may succeed."""
+
+
+class ServiceRefused(RunnerError):
+    """The device's daemon does not offer what was asked for."""
 
 
 class CommandTimeout(RunnerError):
