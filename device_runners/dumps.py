@@ -1,7 +1,8 @@
 """What Android's own commands print -> records: getprop, dumpsys battery, dumpsys thermalservice, cpufreq.
 
 The texts differ by version and vendor, and none is a contract. Every parser answers None, or leaves a field None,
-where a text does not tell; it never guesses. Shapes: AOSP's BatteryService.java, ThermalManagerService.java, Temperature.java.
+where a text does not tell; it never guesses. Shapes are those of AOSP's BatteryService.java,
+ThermalManagerService.java and Temperature.java.
 """
 
 from __future__ import annotations
@@ -96,14 +97,14 @@ def battery(text: str) -> Battery | None:
             fields.setdefault(key.strip().casefold(), value.strip())
     if "level" not in fields and "status" not in fields:
         return None
-    level, scale = _number(fields.get("level")), _number(fields.get("scale")) or 100
-    tenths, millivolts = _number(fields.get("temperature")), _number(fields.get("voltage"))
-    charge = _number(fields.get("charge counter"))
+    level, scale = number(fields.get("level")), number(fields.get("scale")) or 100
+    tenths, millivolts = number(fields.get("temperature")), number(fields.get("voltage"))
+    charge = number(fields.get("charge counter"))
     return Battery(
         level=level / scale if level is not None and 0 <= level <= scale else None,
         powered_by=_powered_by(text, fields),
         temperature_c=tenths / 10 if tenths is not None else None,
-        voltage_v=_volts(millivolts),
+        voltage_v=volts(millivolts),
         charge_counter=int(charge) if charge is not None else None,
         frozen=_STOPPED in text,
     )
@@ -116,7 +117,7 @@ def _powered_by(text: str, fields: dict[str, str]) -> tuple[str, ...]:
     return tuple(name.upper() if len(name) < 4 else name for name in names)
 
 
-def _volts(value: float | None) -> float | None:
+def volts(value: float | None) -> float | None:
     """Millivolts by the documentation; some devices say volts, some microvolts."""
     if value is None or value <= 0:
         return None
@@ -155,15 +156,15 @@ def thermal(text: str) -> Thermal | None:
 
 def _temperature(fields: str) -> Temperature | None:
     found = {key: value.strip() for key, value in _FIELD.findall(fields)}
-    celsius, kind = _number(found.get("mValue")), _number(found.get("mType"))
+    celsius, kind = number(found.get("mValue")), number(found.get("mType"))
     if celsius is None or kind not in DEGREES:
         return None
     return Temperature(name=found.get("mName", ""), kind=DEGREES[int(kind)], celsius=celsius)
 
 
 def _status(value: str) -> int | None:
-    number = _number(value)
-    return int(number) if number is not None and 0 <= number < len(STATUS_WORDS) else None
+    found = number(value)
+    return int(found) if found is not None and 0 <= found < len(STATUS_WORDS) else None
 
 
 def clocks(text: str) -> tuple[Clock, ...]:
@@ -192,7 +193,8 @@ def flag(text: str) -> bool | None:
     return {"0": False, "1": True}.get(text.strip())
 
 
-def _number(text: str | None) -> float | None:
+def number(text: str | None) -> float | None:
+    """A finite number, None for anything else."""
     try:
         value = float(text or "")
     except ValueError:
