@@ -80,7 +80,7 @@ def properties(text: str) -> dict[str, str]:
     """`[name]: [value]` of getprop; a value may span lines and hold brackets, so an entry ends where another begins."""
     starts = list(_PROPERTY.finditer(text))
     found = {}
-    for start, end in zip(starts, [*(one.start() for one in starts[1:]), len(text)], strict=True):
+    for start, end in zip(starts, [*(one.start() for one in starts[1:]), len(text)], strict=False):
         value = text[start.end() : end].rstrip("\n")
         found.setdefault(start["name"], value.removesuffix("]"))
     return found

@@ -133,6 +133,7 @@ def test_a_device_without_a_thermal_service_has_none() -> None:
 
 def test_properties_may_be_empty_span_lines_and_hold_brackets() -> None:
     text = "[a]: [1]\n[history]: [reboot,1\nshell,[2]\n]\n[empty]: []\n[b.c]: [x]: [y]\n"
+    assert dumps.properties("") == {}
     assert dumps.properties(text) == {"a": "1", "history": "reboot,1\nshell,[2]\n", "empty": "", "b.c": "x]: [y"}
 
 
