@@ -79,7 +79,7 @@ def text_of(raw: bytes) -> str:
 def properties(text: str) -> dict[str, str]:
     """`[name]: [value]` of getprop; a value may span lines and hold brackets, so an entry ends where another begins."""
     starts = list(_PROPERTY.finditer(text))
-    found = {}
+    found: dict[str, str] = {}
     for start, end in zip(starts, [*(one.start() for one in starts[1:]), len(text)], strict=False):
         value = text[start.end() : end].rstrip("\n")
         found.setdefault(start["name"], value.removesuffix("]"))

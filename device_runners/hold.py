@@ -89,10 +89,14 @@ class Hold:
         if self._link.script(_BEAT, [self._folder, _whole(secs)], timeout_secs=_TIMEOUT_SECS).code == 9:
             self.begin(secs)
 
-    def end(self) -> None:
-        """Restore now; may be called more than once."""
+    def give_back(self) -> None:
+        """Restore what a session that was killed has left, if any."""
+        self._link.script(_END, [self._folder], timeout_secs=_TIMEOUT_SECS)
+
+    def end(self, link: Link | None = None) -> None:
+        """Restore now, over this link; may be called more than once."""
         if self._held:
-            self._link.script(_END, [self._folder], timeout_secs=_TIMEOUT_SECS)
+            (link or self._link).script(_END, [self._folder], timeout_secs=_TIMEOUT_SECS)
             self._held = False
 
 

@@ -7,6 +7,7 @@ Neither prints what a single call took, apart from the newest executor_runner; w
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from harness.errors import RunnerError
 from harness.records import Record
@@ -100,7 +101,7 @@ def _memory(text: str) -> float | None:
     return float(values[-1]) if values and float(values[-1]) > 0 else None
 
 
-def _delegation(text: str) -> dict[str, object]:
+def _delegation(text: str) -> dict[str, Any]:
     """How many operators a delegate took; one that was asked for and took none is a remark."""
     found = _REPLACED.findall(text)
     if not found:

@@ -176,17 +176,22 @@ def warmer(now: State, start: State) -> str:
     seen = []
     if (now.status or 0) > 0:
         seen.append(f"thermal status {_word(now.status)}")
-    pairs = (
-        ("battery", now.battery and now.battery.temperature_c, start.battery and start.battery.temperature_c),
-        ("skin", now.thermal and now.thermal.hottest_c("skin"), start.thermal and start.thermal.hottest_c("skin")),
-    )
-    for name, celsius, before in pairs:
-        slack = BATTERY_SLACK_C if name == "battery" else SKIN_SLACK_C
+    pairs = (("battery", _battery_c, BATTERY_SLACK_C), ("skin", _skin_c, SKIN_SLACK_C))
+    for name, of, slack in pairs:
+        celsius, before = of(now), of(start)
         if celsius is not None and before is not None and celsius > before + slack:
             seen.append(f"{name} {celsius:.1f} degrees, {before:.1f} at the start")
     if now.clock_limit is not None and start.clock_limit is not None and now.clock_limit < start.clock_limit - 0.01:
         seen.append(f"clocks limited to {now.clock_limit:.0%}")
     return ", ".join(seen)
+
+
+def _battery_c(seen: State) -> float | None:
+    return seen.battery.temperature_c if seen.battery else None
+
+
+def _skin_c(seen: State) -> float | None:
+    return seen.thermal.hottest_c("skin") if seen.thermal else None
 
 
 class Patience(Record, frozen=True, kw_only=True):

@@ -30,8 +30,8 @@ BELOW = {
 ONLY_HERE: dict[str, set[str]] = {
     "subprocess": {"harness.process"},
     "multiprocessing": set(),
-    "click": {"harness.cli"},
-    "rich": {"harness.cli", "harness.progress", "reports"},
+    "click": {"harness.cli", "harness.showing"},
+    "rich": {"harness.cli", "harness.showing", "harness.progress", "reports"},
 }
 HEAVY = {"torch", "torchao", "executorch", "litert_torch", "ai_edge_litert", "ai_edge_quantizer", "tensorflow"}
 HEAVY |= {"keras", "jax", "scipy", "pandas", "pyarrow"}
