@@ -8,7 +8,7 @@ from pathlib import Path
 
 from device_runners.adb import shell_service, sync_service
 from device_runners.adb.channel import Channel, Dialler
-from device_runners.adb.line import SILENCE_SECS, Patience
+from device_runners.adb.line import Patience
 from device_runners.adb.link import How, Output
 from device_runners.adb.quoting import command, script_words
 from device_runners.adb.shell_service import Piece
@@ -16,10 +16,12 @@ from harness.errors import RunnerError
 
 
 class AdbLink:
-    """Satisfies `Link`."""
+    """Satisfies `Link`. silence_secs: how long a file that is on its way may stand still; longer through the server,
+    which does not show how much of it has left."""
 
-    def __init__(self, serial: str, how: How, dialler: Dialler) -> None:
+    def __init__(self, serial: str, how: How, dialler: Dialler, *, silence_secs: float = 0.0) -> None:
         self._serial, self._how, self._dialler = serial, how, dialler
+        self._silence_secs = silence_secs or (60.0 if how == "server" else 15.0)
 
     @property
     def serial(self) -> str:
@@ -43,12 +45,12 @@ class AdbLink:
             yield from shell_service.standard_output(pieces)
 
     def push(self, source: Path, target: str, *, mode: int = 0o644, timeout_secs: float) -> None:
-        patience = Patience(timeout_secs, f"pushing {source.name} to {self._serial}", silence_secs=SILENCE_SECS)
+        patience = Patience(timeout_secs, f"pushing {source.name} to {self._serial}", silence_secs=self._silence_secs)
         with contextlib.closing(self._dialler.open(sync_service.SERVICE, patience)) as channel:
             sync_service.push(channel, source, target, mode=mode)
 
     def pull(self, source: str, target: Path, *, most_bytes: int, timeout_secs: float) -> None:
-        patience = Patience(timeout_secs, f"pulling {source} from {self._serial}", silence_secs=SILENCE_SECS)
+        patience = Patience(timeout_secs, f"pulling {source} from {self._serial}", silence_secs=self._silence_secs)
         with contextlib.closing(self._dialler.open(sync_service.SERVICE, patience)) as channel:
             sync_service.pull(channel, source, target, most_bytes=most_bytes)
 

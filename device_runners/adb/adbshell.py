@@ -106,12 +106,12 @@ class Wire(_AdbIOManager):  # type: ignore[misc]
 
     def greet(self, signers: Sequence[Any], patience: Patience, tell: Callable[[str], None]) -> None:
         """Connect and introduce this machine; tell is called when a person must tap on the phone."""
-        self._hardened.patience = patience.shorter(10)
+        self._hardened.patience = patience.prompt()
 
         def asked(_: object) -> None:
             tell(TAP)
             self._asked = True
-            self._hardened.patience = patience.shorter(TAP_SECS)
+            self._hardened.patience = patience.prompt(TAP_SECS)
 
         try:
             _, most = self.connect(_FEATURES, list(signers), 1.0, asked, _AdbTransactionInfo(*_NOBODY))
@@ -130,7 +130,7 @@ class Wire(_AdbIOManager):  # type: ignore[misc]
         self._last_id += 1
         self.put(constants.OPEN, (self._last_id, 0), [service, b"\0"], patience)
         while True:
-            word, theirs, ours, _ = self.take(patience.shorter(10))
+            word, theirs, ours, _ = self.take(patience.prompt())
             if ours == self._last_id and word == constants.OKAY:
                 return ours, theirs
             if ours == self._last_id and word == constants.CLSE:

@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import math
 import select
 import socket
+import termios
 import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -17,7 +19,7 @@ from device_runners.adb.errors import CommandTimeout, DeviceUnreachable, LinkLos
 
 Buffer = bytes | bytearray | memoryview
 DIAL_SECS = 10.0
-SILENCE_SECS = 15.0  # while a file is on its way; a command may be silent for as long as it is given
+PROMPT_SECS = 10.0
 _Got = TypeVar("_Got")
 _MOST_PARTS = 512  # IOV_MAX is 1024
 
@@ -29,10 +31,10 @@ class Patience:
         self.secs, self.what, self.silence_secs = secs, what, silence_secs
         self._end = time.monotonic() + secs
 
-    def shorter(self, secs: float) -> Patience:
-        """The same, with at most `secs` from now on for the next step."""
+    def prompt(self, secs: float = PROMPT_SECS) -> Patience:
+        """For a step of the operation that is answered at once: silence for `secs` is a lost link."""
         left = max(0.0, self._end - time.monotonic())
-        return Patience(min(left, secs), self.what, silence_secs=self.silence_secs)
+        return Patience(left, self.what, silence_secs=min(self.silence_secs, secs))
 
     def next_wait(self) -> float:
         left = self._end - time.monotonic()
@@ -105,14 +107,16 @@ class Line:
         self._socket.close()
 
     def _wait(self, event: int, patience: Patience) -> None:
-        try:
-            ready = _poll(self._socket, event, patience.next_wait())
-        except CommandTimeout:
-            self.broken = True
-            raise
-        if not ready:
-            self.broken = True
-            raise patience.over()
+        unsent = self._unsent()
+        while not _poll(self._socket, event, patience.next_wait()):
+            before, unsent = unsent, self._unsent()
+            if not unsent < before:  # else a slow network still takes what was written before
+                self.broken = True
+                raise patience.over()
+
+    def _unsent(self) -> int:
+        """Bytes that were written and that the other side has not got yet."""
+        return int.from_bytes(fcntl.ioctl(self._socket, termios.TIOCOUTQ, bytes(4)), "little")
 
     def _tried(self, call: Callable[..., _Got], *arguments: object) -> _Got | None:
         """None when there was nothing to be done after all."""

@@ -58,7 +58,9 @@ class Link(Protocol):
         """The command's standard output piece by piece while it runs; RunnerError when it ends with a failure."""
 
     def push(self, source: Path, target: str, *, mode: int = 0o644, timeout_secs: float) -> None:
-        """Copy a file there; see `files` for one that must arrive whole. Raises PushFailed with the device's words."""
+        """Copy a file there; see `files` for one that must arrive whole. Raises PushFailed with the device's words.
+
+        mode: a phone's daemon gives everybody what its owner may do (755 becomes 777)."""
 
     def pull(self, source: str, target: Path, *, most_bytes: int, timeout_secs: float) -> None:
         """Copy a file from there, whole or not at all; PullFailed when it is larger than `most_bytes`."""

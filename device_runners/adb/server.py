@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from device_runners.adb.errors import DeviceUnauthorized, DeviceUnreachable, LinkLost, ServiceRefused
@@ -25,6 +25,7 @@ _PIECE_BYTES = 2**20
 _MOST_REQUEST_BYTES = 0xFFFF
 _STATES = "device|unauthorized|authorizing|offline|bootloader|recovery|rescue|sideload|host|connecting|detached"
 _LISTED = re.compile(rf"(?P<serial>\S+)\s+(?P<state>{_STATES}|no permissions.*?|\S+)(?P<facts>(?:\s+[\w.]+:\S+)*)\s*$")
+_ALLOW = "unlock the phone and tap Allow"
 _INSTALL = "install Android's platform-tools (Debian, Ubuntu: sudo apt-get install adb), or name the program in ADB"
 
 
@@ -87,9 +88,10 @@ class ServerDialler:
         self._serial, self._server = serial, server
         self._name = serial.encode()
         self._features: frozenset[str] | None = None
+        self._stuck = False
 
     def open(self, service: bytes, patience: Patience) -> ServerChannel:
-        return ServerChannel(self._reached([service], patience), patience)
+        return ServerChannel(self._reached([service], patience), patience, self._lost)
 
     def features(self) -> frozenset[str]:
         """What both the daemon and the server can do, as they said when they were asked first."""
@@ -103,43 +105,63 @@ class ServerDialler:
     def close(self) -> None:
         """Nothing is held between services."""
 
+    def _lost(self) -> None:
+        """The server would keep a connection that is stuck for minutes: the next call makes it dial anew."""
+        self._stuck = True
+
     def _reached(self, services: Sequence[bytes], patience: Patience) -> Line:
-        """A connection to the device; an address that the server has lost is dialled again at once, which by itself
-        it would do after seconds."""
+        """A connection to the device. An address that the server has lost is dialled again at once; by itself the
+        server would do it after seconds."""
         requests = [b"host:transport:" + self._name, *services]
-        try:
-            return self._server.requested(requests, patience)
-        except DeviceUnreachable:
-            if not is_address(self._serial):
+        if not self._stuck:
+            try:
+                return self._server.requested(requests, patience)
+            except LinkLost:
+                self._lost()
                 raise
+            except DeviceUnreachable:
+                if not is_address(self._serial):
+                    raise
         self._reconnect(patience)
+        self._stuck = False
         return self._server.requested(requests, patience)
 
     def _reconnect(self, patience: Patience) -> None:
+        if not is_address(self._serial):
+            with contextlib.suppress(ServiceRefused):
+                self._server.ask(b"host-serial:" + self._name + b":reconnect", patience)
+            return
         with contextlib.suppress(ServiceRefused, DeviceUnreachable):
             self._server.ask(b"host:disconnect:" + self._name, patience)
-        said = self._server.ask(b"host:connect:" + self._name, patience)
+        said = self._server.ask(b"host:connect:" + self._name, patience.prompt(30))
+        if "authenticate" in said:
+            raise DeviceUnauthorized(said, remedy=_ALLOW)
         if said.startswith(("failed", "cannot", "unable")):
             raise DeviceUnreachable(said, remedy="is the phone on, in the same network, with adb over the network on?")
 
 
 class ServerChannel:
-    """One service on a connection of its own; satisfies `Channel`."""
+    """One service on a connection of its own; satisfies `Channel`. lost: called when it breaks or stands still."""
 
     piece_bytes = _PIECE_BYTES
 
-    def __init__(self, line: Line, patience: Patience) -> None:
-        self._line, self._patience = line, patience
+    def __init__(self, line: Line, patience: Patience, lost: Callable[[], None]) -> None:
+        self._line, self._patience, self._lost = line, patience, lost
 
     def send(self, parts: Sequence[Buffer]) -> None:
         try:
             self._line.send(parts, self._patience)
         except LinkLost:
+            self._lost()
             if not self.waiting():  # else the device's reason is there to be read
                 raise
 
     def receive(self) -> bytes:
-        return self._line.receive(_PIECE_BYTES, self._patience)
+        try:
+            return self._line.receive(_PIECE_BYTES, self._patience)
+        except LinkLost:
+            self._lost()
+            raise
 
     def waiting(self) -> bool:
         return self._line.waiting()
@@ -179,7 +201,7 @@ def _request(line: Line, request: bytes, patience: Patience) -> None:
     if len(request) > _MOST_REQUEST_BYTES:
         raise ServiceRefused(f"a command of {len(request)} bytes: the adb server takes at most {_MOST_REQUEST_BYTES}")
     line.send([b"%04x" % len(request), request], patience)
-    answer = bytes(line.fill(4, patience.shorter(30)))
+    answer = bytes(line.fill(4, patience.prompt()))
     if answer == b"FAIL":
         raise _refusal(_sized(line, patience), request)
     if answer != b"OKAY":
@@ -198,7 +220,7 @@ def _refusal(reason: str, request: bytes) -> Exception:
     """The server's words as an error of ours."""
     first = " ".join(reason.split()) or "no reason given"
     if "unauthorized" in reason or "authorizing" in reason:
-        return DeviceUnauthorized(first, remedy="unlock the phone and tap Allow")
+        return DeviceUnauthorized(first, remedy=_ALLOW)
     if re.search(r"not found|offline|no devices|no permissions|recovery|connecting|closed by peer", reason):
         remedy = "see `pocketbench doctor`" if "permissions" in reason else "check the cable; see `pocketbench devices`"
         return DeviceUnreachable(first, remedy=remedy)
