@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from harness import pipeline, store
-from harness.errors import ExperimentError
+from harness.errors import ExperimentError, RunnerError
 from harness.events import Event
 from harness.records import Experiment, Failure, ModelSource, Report, Settings
 from tests.fakes.rooms import Converter, Runner, crashed, rooms
@@ -172,9 +172,25 @@ def test_a_gate_that_needs_labels_stops_before_any_conversion(tmp_path: Path) ->
     assert converter.made == []
 
 
-def test_an_unknown_device_is_refused_with_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(ExperimentError, match="unknown device 'hots'; did you mean 'host'"):
-        pipeline.REAL.runner("hots")
+def test_a_device_that_is_not_there_is_known_before_any_conversion(tmp_path: Path) -> None:
+    converter = Converter()
+
+    def nowhere(*_: object) -> Runner:
+        raise RunnerError("no phone can be measured on")
+
+    folder = tmp_path / "run"
+    folder.mkdir()
+    plan = pipeline.Plan(folder=folder, cache=tmp_path / "cache")
+    made = msgspec.structs.replace(rooms(Runner(), converter), runner=nowhere)
+    with pytest.raises(RunnerError, match="no phone"):
+        pipeline.run(EXPERIMENT, plan, lambda _: None, None, made)
+    assert converter.made == [] and list(folder.iterdir()) == []
+
+
+def test_this_computer_is_the_device_unless_another_is_asked_for() -> None:
+    runner = pipeline.REAL.runner(EXPERIMENT, lambda _: None)
+    assert runner.device().kind == "host"
+    runner.close()
 
 
 def test_a_ready_made_file_is_its_own_only_build() -> None:
