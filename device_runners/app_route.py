@@ -1,4 +1,4 @@
-"""Builds run in the benchmark app, as an instrumentation of itself; see docs/phones.md for how it gets there.
+"""Builds run in the benchmark app, as an instrumentation of itself; see app_package.py for how it gets there.
 
 The job is a wire request below /data/local/tmp/pocketbench, which an app may read and not write; the response and the
 outputs come back in the app's media folder, which the shell may read. What the app hands back as a result are the size
@@ -6,7 +6,7 @@ and the sha256 of its response, so that a torn one is noticed; paths are never t
 
 ::
 
-    am instrument -w -r -e run_id R -e job ROOT/runs/R/job.json PACKAGE/.BenchInstrumentation
+    am instrument -w -r -e run_id R -e job ROOT/jobs/R/job.json -e deadline_secs S PACKAGE/CLASS.BenchInstrumentation
     MEDIA/runs/R/response.json, MEDIA/runs/R/outputs/<name>
     INSTRUMENTATION_RESULT: response_bytes=N  response_sha256=H  reason=why it was refused (code 0)
     INSTRUMENTATION_STATUS: stage=what it is doing
@@ -21,16 +21,14 @@ from pathlib import Path
 
 import msgspec
 
-from device_runners import dumps, instrument, wire
+from device_runners import app_package, dumps, instrument, wire
 from device_runners.adb.errors import PullFailed
 from device_runners.adb.link import Link
 from device_runners.routes import Errand, Finished, Handset, how_ended
 from device_runners.wire import Response, TensorFile
 from harness.errors import RunnerError
+from harness.records import Phone, Runtime
 
-PACKAGE = "org.pocketbench.app"
-COMPONENT = f"{PACKAGE}/.BenchInstrumentation"
-MEDIA = f"/sdcard/Android/media/{PACKAGE}"
 OUTPUTS = "outputs"
 _FILE = re.compile(rf"{OUTPUTS}/[A-Za-z0-9_][A-Za-z0-9_.-]{{0,200}}")
 _PULL_SECS = 300.0
@@ -39,38 +37,54 @@ _LOGCAT_LINES = "400"
 
 
 class AppRoute:
-    """Serves requests with the app that is installed on the phone."""
+    """Serves requests with the apps on the phone, one for each runtime; those that `phone` names are put there first,
+    relative to `root`."""
 
     name = "app"
     plans = True
 
+    def __init__(self, phone: Phone | None = None, root: Path = Path()) -> None:
+        phone = phone or Phone()
+        named: dict[Runtime, str] = {"tflite": phone.tflite_app, "executorch": phone.executorch_app}
+        self._files = {runtime: root / name if name else None for runtime, name in named.items()}
+        self._facts: dict[Runtime, dict[str, str]] = {}
+
     def prepare(self, phone: Handset) -> dict[str, str]:
-        output = phone.link.shell(["pm", "path", PACKAGE], timeout_secs=60)
-        if output.code or not dumps.text_of(output.stdout).strip().startswith("package:"):
-            raise RunnerError(
-                f"the benchmark app ({PACKAGE}) is not installed on {phone.link.serial}",
-                remedy="install it as docs/phones.md says, or name the runtimes' own programs (phone.route: binary)",
-            )
+        """Which app is needed shows when it is: a session may need one alone."""
         return {"route": "app"}
 
     def serve(self, phone: Handset, errand: Errand) -> Response:
         """The app's process is stopped in every ending: it outlives the command that started it."""
-        request, place = errand.request, f"{MEDIA}/runs/{errand.request.run_id}"
+        facts = self._ready(phone, errand)
+        request, package = errand.request, facts["app"]
+        place = f"{app_package.media(package)}/runs/{request.run_id}"
         wire.write(errand.folder / "job.json", request)
         phone.link.push(errand.folder / "job.json", f"{errand.place}/job.json", timeout_secs=_PULL_SECS)
-        argv = ["am", "instrument", "-w", "-r", "-e", "run_id", request.run_id]
-        argv += ["-e", "job", f"{errand.place}/job.json", COMPONENT]
+        argv = ["am", "instrument", "-w", "-r", "-e", "run_id", request.run_id, "-e", "job", f"{errand.place}/job.json"]
+        argv += ["-e", "deadline_secs", f"{errand.bounds.timeout_secs:.0f}", app_package.component(package)]
         try:
             done = phone.execute(argv, errand)
-            ended = _ended(done)
-            response = _pulled(phone.link, place, errand, ended.results)
-            return msgspec.structs.replace(response, facts=response.facts | _facts(done))
+            response = _pulled(phone.link, package, errand, _ended(done, package).results)
+            return msgspec.structs.replace(response, facts=response.facts | _facts(done) | facts)
         except RunnerError as error:
-            _cleaned(phone.link, ["am", "force-stop", PACKAGE])
-            _explain(error, _logcat(phone.link, errand.folder))
+            _cleaned(phone.link, ["am", "force-stop", package])
+            _explain(error, _logcat(phone.link, errand.folder), package)
             raise
         finally:
             _cleaned(phone.link, ["rm", "-rf", place])
+
+    def _ready(self, phone: Handset, errand: Errand) -> dict[str, str]:
+        """The app of the request's runtime, looked at once per session."""
+        runtimes = {build.runtime for build in errand.request.builds}
+        if len(runtimes) != 1:
+            raise RunnerError(
+                f"one app has one runtime, the request names {', '.join(sorted(runtimes))}",
+                remedy="ask for the builds of each runtime by themselves",
+            )
+        (runtime,) = runtimes
+        if runtime not in self._facts:
+            self._facts[runtime] = app_package.ensure(phone, runtime, self._files[runtime])
+        return self._facts[runtime]
 
 
 def _cleaned(link: Link, argv: list[str]) -> None:
@@ -79,11 +93,11 @@ def _cleaned(link: Link, argv: list[str]) -> None:
         link.shell(argv, timeout_secs=30)
 
 
-def _ended(done: Finished) -> instrument.Ended:
+def _ended(done: Finished, package: str) -> instrument.Ended:
     ended = instrument.parse(done.output)
     if done.code and ended.code is None and not ended.failed:
         raise RunnerError(f"`am instrument` {how_ended(done.code)}", remedy="see the log")
-    instrument.check(ended, COMPONENT)
+    instrument.check(ended, app_package.component(package))
     return ended
 
 
@@ -91,11 +105,12 @@ def _facts(done: Finished) -> dict[str, str]:
     return {} if done.ended_s is None else {"ended_uptime_s": f"{done.ended_s:.2f}"}
 
 
-def _pulled(link: Link, place: str, errand: Errand, results: dict[str, str]) -> Response:
+def _pulled(link: Link, package: str, errand: Errand, results: dict[str, str]) -> Response:
     """The response and its outputs, checked: it comes from a device."""
-    target = errand.folder / "response.json"
+    target, run = errand.folder / "response.json", errand.request.run_id
     target.unlink(missing_ok=True)
-    _fetch(link, f"{place}/response.json", target)
+    place = f"{app_package.media(package)}/runs/{run}"
+    _fetch(link, package, f"{run}/response.json", target)
     told = results.get("response_sha256", "")
     if told and told != hashlib.sha256(target.read_bytes()).hexdigest():
         raise RunnerError("the response that arrived is not the one that the app wrote", remedy="measure again")
@@ -107,14 +122,14 @@ def _pulled(link: Link, place: str, errand: Errand, results: dict[str, str]) -> 
     return msgspec.structs.replace(response, results=tuple(results_))
 
 
-def _fetch(link: Link, source: str, target: Path) -> None:
+def _fetch(link: Link, package: str, name: str, target: Path) -> None:
     """By a pull, else through the app's own provider, where a phone does not let the shell into the media folder."""
     try:
+        source = f"{app_package.media(package)}/runs/{name}"
         link.pull(source, target, most_bytes=wire.MAX_JSON_BYTES, timeout_secs=_PULL_SECS)
         return
     except PullFailed as error:
-        name = source.removeprefix(f"{MEDIA}/runs/")
-        argv = ["content", "read", "--uri", f"content://{PACKAGE}.results/{name}"]
+        argv = ["content", "read", "--uri", f"content://{package}.results/{name}"]
         output = link.shell(argv, timeout_secs=_PULL_SECS)
         if output.code or not output.stdout or len(output.stdout) > wire.MAX_JSON_BYTES:
             raise RunnerError(f"the app's response cannot be read: {error.message}", remedy="see the log") from error
@@ -162,17 +177,22 @@ def _logcat(link: Link, folder: Path) -> str:
     return text
 
 
-def _explain(error: RunnerError, logcat: str) -> None:
-    """Adds what the log says about the app's end, where it is one of the usual ones."""
-    lines = logcat.splitlines()
-    why = ""
+def _explain(error: RunnerError, logcat: str, package: str) -> None:
+    """Adds what the log says about the app's end: why, where it is one of the usual ones, else its last words."""
+    lines = [line.strip() for line in logcat.splitlines() if line.strip()]
+    why = _why(lines, package) or (f"; logcat ends with: {lines[-1][:200]}" if lines else "")
+    error.message += why
+    error.args = (error.message,)
+    error.remedy = f"{error.remedy}; logcat.txt has more" if error.remedy else "see logcat.txt"
+
+
+def _why(lines: list[str], package: str) -> str:
+    """The low-memory killer before anything else, since what it kills may complain as well."""
+    if any("lowmemorykiller" in line and package in line for line in lines):
+        return "; the phone ran out of memory and killed it"
     for number, line in enumerate(lines):
-        if "lowmemorykiller" in line and PACKAGE in line:
-            why = "; the phone ran out of memory and killed it"
-        elif "Fatal signal" in line and PACKAGE.rpartition(".")[2] in line and not why:
-            why = f"; logcat: {line.strip()[:200]}"
-        elif "FATAL EXCEPTION" in line and PACKAGE in "".join(lines[number : number + 3]) and not why:
-            why = f"; logcat: {' '.join(''.join(lines[number + 2 : number + 3]).split())[:200]}"
-    if why:
-        error.message += why
-        error.args = (error.message,)
+        if "Fatal signal" in line and package.rpartition(".")[2] in line:
+            return f"; logcat: {line[:200]}"
+        if "FATAL EXCEPTION" in line and package in "".join(lines[number : number + 3]):
+            return f"; logcat: {' '.join(''.join(lines[number + 2 : number + 3]).split())[:200]}"
+    return ""

@@ -124,7 +124,8 @@ def attached(wanted: Wanted, serial: str, after: Callable[[], None] | None = Non
     from device_runners.app_route import AppRoute
     from device_runners.binary_route import BinaryRoute
 
-    route = BinaryRoute(wanted.phone, wanted.root) if wanted.phone.route == "binary" else AppRoute()
+    kind = BinaryRoute if wanted.phone.route == "binary" else AppRoute
+    route = kind(wanted.phone, wanted.root)
     link = connect(serial, tell=wanted.tell)
     return AndroidRunner(link, route, wanted.phone, Ears(tell=wanted.tell, pulse=wanted.pulse, after=after))
 

@@ -7,7 +7,7 @@ import stat
 from collections.abc import Iterator
 from typing import Literal
 
-from device_runners import app_route, choice, dumps, emulator, identity, listing, state
+from device_runners import app_package, choice, dumps, emulator, identity, listing, state
 from device_runners.adb import keys, server
 from device_runners.adb.connect import connect
 from device_runners.adb.files import ROOT
@@ -159,14 +159,14 @@ def _room(link: Link) -> Iterator[Check]:
 
 
 def _app(link: Link) -> Iterator[Check]:
-    output = link.shell(["pm", "path", app_route.PACKAGE], timeout_secs=60)
-    there = output.code == 0 and output.text.startswith("package:")
-    yield Check(
-        where=link.serial,
-        what=f"the benchmark app ({app_route.PACKAGE}) is {'' if there else 'not '}installed",
-        grade="ok" if there else "warning",
-        remedy="" if there else "install it as docs/phones.md says, or use phone.route: binary",
-    )
+    for runtime, package in app_package.PACKAGES.items():
+        there = app_package.installed(link, package) != ""
+        yield Check(
+            where=link.serial,
+            what=f"the benchmark app for {runtime} ({package}) is {'' if there else 'not '}installed",
+            grade="ok" if there else "warning",
+            remedy="" if there else f"name it (phone.{runtime}_app: see docs/android_app.md), or phone.route: binary",
+        )
 
 
 def _free_mb(text: str) -> int | None:

@@ -236,12 +236,13 @@ def doctor(serials: tuple[str, ...], as_json: bool) -> int:
 
 @cli.command()
 @click.option("--device", is_flag=False, flag_value="phone", required=True, help="The phone, or which by its serial.")
+@click.option("--app", is_flag=True, help="Uninstall the benchmark apps as well.")
 @_json
-def clean(device: str, as_json: bool) -> int:
+def clean(device: str, app: bool, as_json: bool) -> int:
     """Take everything of pocketbench from a phone: files, runs that are left, settings that were changed."""
     from harness import device_commands
 
-    return showing.answer(device_commands.clean(device, lambda line: click.echo(line, err=True)), as_json)
+    return showing.answer(device_commands.clean(device, lambda line: click.echo(line, err=True), app=app), as_json)
 
 
 @cli.command()

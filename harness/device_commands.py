@@ -7,10 +7,9 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from device_runners import choice, doctor, listing
+from device_runners import app_package, choice, doctor, listing
 from device_runners.adb import files, runs
 from device_runners.adb.connect import connect
-from device_runners.app_route import MEDIA
 from device_runners.hold import Hold
 from device_runners.listing import Seen
 from harness.commands import Answer
@@ -64,8 +63,9 @@ def examine(serials: Sequence[str]) -> Answer:
     return Answer(text="\n".join(lines), data=checks, exit_code=EXIT_NOT_DONE if failed else 0)
 
 
-def clean(name: str, tell: Callable[[str], None]) -> Answer:
-    """Take everything of ours from one phone (`phone`, a serial, `sandbox`): runs that are left, files, settings."""
+def clean(name: str, tell: Callable[[str], None], *, app: bool = False) -> Answer:
+    """Take everything of ours from one phone (`phone`, a serial, `sandbox`): runs that are left, files, settings; and
+    the app, when that is asked for."""
     serial = _serial(name)
     link = connect(serial, tell=tell)
     try:
@@ -73,12 +73,16 @@ def clean(name: str, tell: Callable[[str], None]) -> Answer:
         hold = Hold(link, fixed_performance=False)
         hold.give_back()
         with contextlib.suppress(RunnerError):
-            link.shell(["rm", "-rf", f"{MEDIA}/runs"], timeout_secs=60)
+            places = [f"{app_package.media(package)}/runs" for package in app_package.PACKAGES.values()]
+            link.shell(["rm", "-rf", *places], timeout_secs=60)
+        gone = app_package.uninstall(link) if app else []
         freed = files.clean(link)
     finally:
         link.close()
-    words = f"{serial}: {freed / 2**20:.0f} MB freed, {stopped} runs stopped; the app stays (adb uninstall removes it)"
-    return Answer(text=words, data={"serial": serial, "freed_bytes": freed, "stopped_runs": stopped})
+    apps = f"{len(gone)} apps removed" if app else "apps stay (--app removes them)"
+    words = f"{serial}: {freed / 2**20:.0f} MB freed, {stopped} runs stopped, {apps}"
+    data = {"serial": serial, "freed_bytes": freed, "stopped_runs": stopped, "removed_apps": gone}
+    return Answer(text=words, data=data)
 
 
 def _serial(name: str) -> str:

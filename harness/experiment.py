@@ -131,6 +131,12 @@ def _check_devices(experiment: Experiment) -> None:
     if len(set(several)) != len(several):
         raise ExperimentError(f"devices: {', '.join(several)} names one twice", remedy="name each once")
     phone = experiment.phone
+    on_host = experiment.device == "host" and not experiment.devices
+    if on_host and experiment.settings.accelerator != "cpu":
+        raise ExperimentError(
+            f"settings.accelerator is {experiment.settings.accelerator}, and this computer measures on its cpu alone",
+            remedy="name a phone (device: phone), or set accelerator: cpu",
+        )
     if phone.route == "binary" and not (phone.benchmark_model or phone.executor_runner):
         raise ExperimentError(
             "phone.route is binary, and no program is named",

