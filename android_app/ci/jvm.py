@@ -116,6 +116,7 @@ def _shim(name: str, place: Path) -> None:
     if name == "executorch":
         root = _wheel("executorch").parent
         argv += ["-isystem", str(root / "executorch/include"), "-isystem", str(root / _C10), *_DEFINES]
+        argv += ["-Wno-deprecated-declarations"]  # Module::method, which nothing stands in for
         argv += [f"-L{root}/executorch/lib", "-Wl,--no-as-needed", *(f"-l{one}" for one in _LIBRARIES)]
         argv += [f"-Wl,-rpath,{root}/executorch/lib"]
     execute(argv, bounds=_COMPILE, log=place / "build.log")

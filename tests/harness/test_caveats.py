@@ -25,6 +25,12 @@ def held(id_: str, **changes: Any) -> Facts:
     return judged.facts(id_, variant=judged.variant(id_, contents=found))
 
 
+def on_gpu(facts: Facts) -> Facts:
+    """What the file tells is about the CPU's delegate."""
+    experiment = judged.experiment(settings=Settings(accelerator="gpu"))
+    return msgspec.structs.replace(facts, experiment=experiment)
+
+
 def timed(**changes: Any) -> Facts:
     return judged.facts(measured={"restarts": judged.restarts(**changes)})
 
@@ -205,6 +211,11 @@ RAISED: list[tuple[str, Facts, str]] = [
     ),
     (
         "DELEGATE-FELL-BACK",
+        judged.facts(measured={"restarts": judged.restarts(facts={"fell_back": "GPU did not take every operator"})}),
+        "GPU did not take every operator",
+    ),
+    (
+        "DELEGATE-FELL-BACK",
         held("executorch/fp32", delegated_macs_share=None, delegated_operators=0, total_operators=42),
         "0 of 42 operators",
     ),
@@ -301,6 +312,7 @@ QUIET: list[tuple[str, Facts]] = [
         held("executorch/fp32", delegated_macs_share=0.99, delegated_operators=4, total_operators=9),
     ),
     ("DELEGATE-FELL-BACK", held("executorch/fp32", delegated_macs_share=None)),
+    ("DELEGATE-FELL-BACK", on_gpu(held("tflite/fp32", delegated_macs_share=0.1, delegated_operators=1))),
     ("NO-BENEFIT", against(2.0, size=3_900_000)),
     ("NO-BENEFIT", against(2.0, memory_mb=15.0)),
     ("NO-BENEFIT", against(1.5)),

@@ -39,6 +39,7 @@ def test_relative_paths_start_beside_bench_yaml(tmp_path: Path) -> None:
         (MINIMAL + "settings: {restart: 3}", r"unknown key 'settings.restart'; did you mean 'restarts'\?"),
         (MINIMAL + "settings: {restarts: many}", r"Expected `int`, got `str` at `settings.restarts`"),
         (MINIMAL + "settings: {restarts: 0}", r"settings.restarts is 0, and must be above 0"),
+        (MINIMAL + "settings: {accelerator: gpu}", r"accelerator is gpu, and this computer measures on its cpu alone"),
         (MINIMAL + "settings: {min_secs: 20}", r"settings.min_secs 20 is above max_secs 10"),
         (
             MINIMAL + "gates: [{gate: size_mb <= 3, build: x}]",

@@ -13,6 +13,7 @@ using executorch::extension::Module;
 using executorch::extension::TensorPtr;
 using executorch::runtime::Error;
 using executorch::runtime::EValue;
+using executorch::runtime::Method;
 
 // The wheel ships libexecutorch_threadpool.so without this part of its header.
 namespace executorch::extension::threadpool {
@@ -32,13 +33,16 @@ void check(Error error, const char* what) {
 
 struct Build {
   std::unique_ptr<Module> module;
+  Method* method = nullptr;  // of the module: fed and run apart, as the twin in Python does it
   std::vector<std::vector<uint8_t>> data;  // what the inputs are made of
   std::vector<TensorPtr> tensors;
-  std::vector<EValue> arguments, results;
 
   explicit Build(const std::string& path) {
     module = std::make_unique<Module>(path, Module::LoadMode::Mmap);
     check(module->load_method("forward"), "load_method");
+    auto loaded = module->method("forward");
+    check(loaded.error(), "method");
+    method = *loaded;
     auto meta = module->method_meta("forward");
     check(meta.error(), "method_meta");
     for (size_t i = 0; i < meta->num_inputs(); i++) {
@@ -47,14 +51,7 @@ struct Build {
       data.emplace_back(info->nbytes());
       std::vector<executorch::aten::SizesType> sizes(info->sizes().begin(), info->sizes().end());
       tensors.push_back(from_blob(data.back().data(), sizes, info->scalar_type()));
-      arguments.emplace_back(tensors.back());
     }
-  }
-
-  void run() {
-    auto done = module->execute("forward", arguments);
-    check(done.error(), "execute");
-    results = std::move(done.get());
   }
 };
 
@@ -86,25 +83,26 @@ METHOD(void, feed)(JNIEnv* env, jclass, jlong handle, jint input, jobject bytes,
     std::vector<executorch::aten::SizesType> sizes(wide.begin(), wide.end());
     std::memcpy(data.data(), env->GetDirectBufferAddress(bytes), size);
     check(executorch::extension::resize_tensor_ptr(build->tensors[input], sizes), "resize_tensor_ptr");
-    build->arguments[input] = EValue(build->tensors[input]);
+    check(build->method->set_input(EValue(build->tensors[input]), input), "set_input");
     return 0;
   });
 }
 
 METHOD(void, run)(JNIEnv* env, jclass, jlong handle) {
-  guarded(env, 0, [&] { return build_of(handle)->run(), 0; });
+  Error error = build_of(handle)->method->execute();
+  if (error != Error::Ok) guarded(env, 0, [&] { return check(error, "execute"), 0; });
 }
 
 METHOD(jlongArray, shape)(JNIEnv* env, jclass, jlong handle, jint output) {
   return guarded(env, jlongArray{}, [&] {
-    const auto tensor = build_of(handle)->results.at(output).toTensor();
+    const auto tensor = build_of(handle)->method->get_output(output).toTensor();
     return array_of(env, tensor.sizes());
   });
 }
 
 METHOD(void, read)(JNIEnv* env, jclass, jlong handle, jint output, jobject bytes) {
   guarded(env, 0, [&] {
-    const auto tensor = build_of(handle)->results.at(output).toTensor();
+    const auto tensor = build_of(handle)->method->get_output(output).toTensor();
     std::memcpy(direct(env, bytes, tensor.nbytes(), "an output"), tensor.const_data_ptr(), tensor.nbytes());
     return 0;
   });

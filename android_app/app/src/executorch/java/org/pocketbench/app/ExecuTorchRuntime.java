@@ -33,7 +33,8 @@ final class ExecuTorchRuntime implements EngineRuntime {
             module.loadMethod("forward"); // else the first call pays for it
             return new Loaded(module, known);
         } catch (RuntimeException error) {
-            throw new Refused("ExecuTorch refused the file: " + Refused.oneLine(error), "see the log; make the file anew");
+            throw new Refused(
+                    "ExecuTorch refused the file: " + Refused.oneLine(error), "see the log; make the file anew");
         }
     }
 
@@ -41,7 +42,8 @@ final class ExecuTorchRuntime implements EngineRuntime {
     private void check(String delegates) throws Refused {
         String wanted = timing.accelerator.equals("gpu") ? "VulkanBackend" : "QnnBackend";
         if (!timing.accelerator.equals("cpu") && !delegates.contains(wanted)) {
-            throw new Refused("the file is not lowered to " + wanted + " but to " + (delegates.isEmpty() ? "none" : delegates),
+            String found = delegates.isEmpty() ? "none" : delegates;
+            throw new Refused("the file is not lowered to " + wanted + " but to " + found,
                     "lower it to " + wanted + ", or measure it on the cpu");
         }
     }

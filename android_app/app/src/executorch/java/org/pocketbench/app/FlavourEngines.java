@@ -10,7 +10,8 @@ final class FlavourEngines implements Engines {
     @Override
     public EngineRuntime start(String runtime, Request.Timing timing) throws Refused {
         if (!runtime.equals("executorch")) {
-            throw new Refused("this app has ExecuTorch, not " + runtime, "install the app of the other runtime as well");
+            throw new Refused(
+                    "this app has ExecuTorch, not " + runtime, "install the app of the other runtime as well");
         }
         return new ExecuTorchRuntime(timing);
     }

@@ -39,7 +39,8 @@ final class CompiledRuntime implements EngineRuntime {
         Tflite known = Tflite.of(file);
         for (int i = 0; i < Math.min(shapes.size(), known.inputs.size()); i++) {
             if (known.inputs.get(i).resized(shapes.get(i)) != null) {
-                throw new Refused("input '" + known.inputs.get(i).name + "' has no fixed shape, which " + name + " needs",
+                String input = known.inputs.get(i).name;
+                throw new Refused("input '" + input + "' has no fixed shape, which " + name + " needs",
                         "convert the model with fixed shapes");
             }
         }

@@ -36,8 +36,8 @@ final class AndroidSetup implements Job.Setup {
     public JobFile.Status status(File path) throws IOException {
         try {
             StructStat found = Os.lstat(path.getPath());
-            return new JobFile.Status(
-                    found.st_uid, found.st_mode, OsConstants.S_ISREG(found.st_mode), OsConstants.S_ISDIR(found.st_mode));
+            int mode = found.st_mode;
+            return new JobFile.Status(found.st_uid, mode, OsConstants.S_ISREG(mode), OsConstants.S_ISDIR(mode));
         } catch (ErrnoException error) {
             throw new IOException(error.getMessage(), error);
         }

@@ -11,8 +11,8 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 
 /**
- * A black page over everything while a run lasts: nothing else repaints, and the app is what the user looks at, which is
- * how it is scheduled. Started by the instrumentation alone; takes nothing from its intent.
+ * A black page over everything while a run lasts: nothing else repaints, and the app is what the user looks at, which
+ * is how it is scheduled. Started by the instrumentation alone; takes nothing from its intent.
  */
 public final class BenchActivity extends Activity {
     private static final CountDownLatch RESUMED = new CountDownLatch(1);

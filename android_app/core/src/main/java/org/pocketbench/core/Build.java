@@ -3,11 +3,12 @@ package org.pocketbench.core;
 import java.io.File;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 
 /**
- * One build from its file to its result, the steps in their order: open, warmUp, blocks, runSamples, result. Any of them
- * may be Refused; after `refuse` all but the last do nothing. The twin of device_runners/host_build.py.
+ * One build from its file to its result, the steps in their order: open, warmUp, blocks, runSamples, result. Any of
+ * them may be Refused; after `refuse` all but the last do nothing. The twin of device_runners/host_build.py.
  */
 final class Build {
     private static final int ROTATED_SAMPLES = 8; // as many inputs take turns in the timing; all are run afterwards
@@ -220,7 +221,8 @@ final class Build {
     private void noteLoop() {
         result.facts.put("calls_per_sample", Long.toString(loop.callsPerSample));
         if (wallNs > 0 && Linux.runQueueWaitNs() >= 0) {
-            result.facts.put("run_queue_wait_share", String.format(java.util.Locale.ROOT, "%.3f", (double) waitedNs / wallNs));
+            double share = (double) waitedNs / wallNs;
+            result.facts.put("run_queue_wait_share", String.format(Locale.ROOT, "%.3f", share));
         }
         if (loop.cutShort) {
             result.facts.put("cut_short", "max_secs " + request.timing.maxSecs + " ended the timing");

@@ -11,9 +11,9 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * A FlatBuffer without its generated classes. A table starts with the distance back to its vtable, which holds the offset
- * of each field; strings and vectors stand behind a relative offset and a length. Whatever points out of the file throws
- * IndexOutOfBoundsException.
+ * A FlatBuffer without its generated classes. A table starts with the distance back to its vtable, which holds the
+ * offset of each field; strings and vectors stand behind a relative offset and a length. Whatever points out of the
+ * file throws IndexOutOfBoundsException.
  */
 final class FlatBuffer {
     private final ByteBuffer data;

@@ -4,8 +4,9 @@ import java.io.File;
 import java.io.IOException;
 
 /**
- * Where the paths of a request start. A confined folder lets nothing out: what a path leads to, links followed, must lie
- * in it or in one of the folders it is told to share (the phone's store of files); outputs go to a folder of their own.
+ * Where the paths of a request start. A confined folder lets nothing out: what a path leads to, links followed, must
+ * lie in it or in one of the folders it is told to share (the phone's store of files); outputs go to a folder of
+ * their own.
  */
 public final class Folder {
     private final File inputs;

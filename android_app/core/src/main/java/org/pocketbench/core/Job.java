@@ -39,8 +39,8 @@ public final class Job {
     }
 
     /**
-     * arguments: run_id, job, and deadline_secs if wanted. What to hand back: response_bytes and response_sha256, so that
-     * a torn copy is noticed. Refused: nothing was measured.
+     * arguments: run_id, job, and deadline_secs if wanted. What to hand back: response_bytes and response_sha256, so
+     * that a torn copy is noticed. Refused: nothing was measured.
      */
     public Map<String, String> run(Map<String, String> arguments) throws Refused {
         String name = JobFile.runName(arguments.get("run_id"));

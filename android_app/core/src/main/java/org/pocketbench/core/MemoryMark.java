@@ -6,8 +6,8 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
- * Where the memory of the process stood before a load, and what was added since: the kernel's own high-water mark, never
- * a poll. The twin of device_runners/memory.py.
+ * Where the memory of the process stood before a load, and what was added since: the kernel's own high-water mark,
+ * never a poll. The twin of device_runners/memory.py.
  */
 final class MemoryMark {
     static final String RESET = "VmHWM after reset";

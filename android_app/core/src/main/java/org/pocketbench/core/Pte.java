@@ -6,8 +6,8 @@ import java.util.List;
 import java.util.TreeSet;
 
 /**
- * What ExecuTorch's Java does not tell about a .pte file: inputs, outputs and delegates of `forward`, read from the file
- * (schema/program.fbs of ExecuTorch).
+ * What ExecuTorch's Java does not tell about a .pte file: inputs, outputs and delegates of `forward`, read from the
+ * file (schema/program.fbs of ExecuTorch).
  */
 public final class Pte {
     private static final int PROGRAM_PLANS = 1;

@@ -25,8 +25,9 @@ public class JsonTest {
 
     @Test
     public void whatIsNoJsonIsRefused() {
-        for (String text : new String[] {"", "{", "[1,]", "[1 2]", "{\"a\"}", "{\"a\":1,}", "{a:1}", "nul", "NaN", "01", "+1",
-            "1.", ".5", "1e", "-", "\"a", "\"\\x\"", "\"\\u12g4\"", "\"\t\"", "[1]]", "'a'", "1e999", "-Infinity"}) {
+        for (String text : new String[] {"", "{", "[1,]", "[1 2]", "{\"a\"}", "{\"a\":1,}", "{a:1}", "nul", "NaN", "01",
+            "+1", "1.", ".5", "1e", "-", "\"a", "\"\\x\"", "\"\\u12g4\"", "\"\t\"", "[1]]", "'a'", "1e999",
+            "-Infinity"}) {
             refused(text);
         }
     }

@@ -121,7 +121,8 @@ public class TrustTest {
     @Test
     public void aRunsNameIsNoPath() throws Refused {
         assertEquals("run-1_B", JobFile.runName("run-1_B"));
-        for (String name : new String[] {null, "", "..", "a/b", "a b", "a.b", "ä", new String(new char[65]).replace('\0', 'a')}) {
+        String tooLong = new String(new char[65]).replace('\0', 'a');
+        for (String name : new String[] {null, "", "..", "a/b", "a b", "a.b", "\u00e4", tooLong}) {
             assertThrows(Refused.class, () -> JobFile.runName(name));
         }
     }

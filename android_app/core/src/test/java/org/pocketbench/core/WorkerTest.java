@@ -35,7 +35,8 @@ public class WorkerTest {
         folder = Fakes.folder();
         engines.put("a.tflite", new FakeEngine(clock));
         engines.put("b.tflite", new FakeEngine(clock));
-        Files.write(new File(folder, "in.bin").toPath(), new byte[] {0, 0, -128, 63, 0, 0, 0, 64, 0, 0, 64, 64, 0, 0, -128, 64});
+        byte[] oneToFour = {0, 0, -128, 63, 0, 0, 0, 64, 0, 0, 64, 64, 0, 0, -128, 64};
+        Files.write(new File(folder, "in.bin").toPath(), oneToFour);
     }
 
     private EngineRuntime started(String runtime, Request.Timing timing) throws Refused {
@@ -108,14 +109,14 @@ public class WorkerTest {
 
     @Test
     public void everySampleIsRunOnceForItsOutputs() throws Exception {
-        BuildResult result = serve(null, Fakes.request("inputs", Collections.singletonList(samples()), "outputs", "out"))
-                .results.get(0);
+        Map<String, Object> json = Fakes.request("inputs", Collections.singletonList(samples()), "outputs", "out");
+        BuildResult result = serve(null, json).results.get(0);
         assertEquals("", result.failure);
         assertEquals("out/output_0.bin", result.outputFiles.get(0).path);
         assertEquals(2, result.outputFiles.get(0).samples);
         byte[] bytes = Files.readAllBytes(new File(folder, "out/output_0.bin").toPath());
-        assertEquals("2, 4, 6, 8", Arrays.toString(new byte[] {0, 0, 0, 64, 0, 0, -128, 64, 0, 0, -64, 64, 0, 0, 0, 65}),
-                Arrays.toString(bytes));
+        byte[] doubled = {0, 0, 0, 64, 0, 0, -128, 64, 0, 0, -64, 64, 0, 0, 0, 65};
+        assertEquals("2, 4, 6, 8", Arrays.toString(doubled), Arrays.toString(bytes));
         assertEquals(2, engines.get("a.tflite").resets);
         assertTrue("both samples take turns", engines.get("a.tflite").fed.containsAll(Arrays.asList("1.0", "3.0")));
         assertEquals("0", result.facts.get("non_finite_outputs"));
@@ -126,7 +127,8 @@ public class WorkerTest {
         Response response = serve(null, twoBuilds("timing.blocks", 2L));
         List<Block> first = response.results.get(0).blocks;
         List<Block> second = response.results.get(1).blocks;
-        assertTrue("A B B A", first.get(0).startNs < second.get(0).startNs && second.get(1).startNs < first.get(1).startNs);
+        assertTrue("A B", first.get(0).startNs < second.get(0).startNs);
+        assertTrue("B A", second.get(1).startNs < first.get(1).startNs);
         assertEquals(40, first.get(0).wallNs.length + first.get(1).wallNs.length);
     }
 
@@ -254,7 +256,8 @@ public class WorkerTest {
         assertEquals(40L, load.get("inferences"));
         assertEquals(11, ((double[]) ((Map<?, ?>) blocks.get(2)).get("counter")).length);
         assertEquals(true, trace.get("charging"));
-        assertNull("two builds share no counter", serve(null, twoBuilds("timing.min_secs", 0.02)).results.get(0).energy);
+        Response shared = serve(null, twoBuilds("timing.min_secs", 0.02));
+        assertNull("two builds share no counter", shared.results.get(0).energy);
     }
 
     @Test

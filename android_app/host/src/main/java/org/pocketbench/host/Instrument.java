@@ -15,12 +15,13 @@ import org.pocketbench.core.Refused;
 import org.pocketbench.core.Request;
 
 /**
- * What `am instrument` starts on a device of our own tests: the app's process without Android. The arguments are those of
- * am after `instrument`, and it says what am says; a job is trusted or not by the same rules as in the app. The folders
- * are those of a phone, or stand below the property pocketbench.root.
+ * What `am instrument` starts on a device of our own tests: the app's process without Android. The arguments are those
+ * of am after `instrument`, and it says what am says; a job is trusted or not by the same rules as in the app. The
+ * folders are those of a phone, or stand below the property pocketbench.root.
  */
 public final class Instrument {
-    private static final String COMPONENT = "org\\.pocketbench\\.app\\.(litert|executorch)/[A-Za-z.]*BenchInstrumentation";
+    private static final String COMPONENT =
+            "org\\.pocketbench\\.app\\.(litert|executorch)/org\\.pocketbench\\.app\\.BenchInstrumentation";
     private static final int OK = -1;
     private static final int CANCELED = 0;
 
@@ -112,8 +113,8 @@ public final class Instrument {
 
         @Override
         public JobFile.Status status(File path) throws IOException {
-            Map<String, Object> found =
-                    Files.readAttributes(path.toPath(), "unix:uid,mode,isRegularFile,isDirectory", LinkOption.NOFOLLOW_LINKS);
+            String wanted = "unix:uid,mode,isRegularFile,isDirectory";
+            Map<String, Object> found = Files.readAttributes(path.toPath(), wanted, LinkOption.NOFOLLOW_LINKS);
             return new JobFile.Status((Integer) found.get("uid"), (Integer) found.get("mode"),
                     (Boolean) found.get("isRegularFile"), (Boolean) found.get("isDirectory"));
         }

@@ -38,7 +38,7 @@ final class LiteRtRuntime implements EngineRuntime {
         }
     }
 
-    /** Inputs with dynamic dimensions take the sample's shape; what does not fit is named by the check of the inputs. */
+    /** Inputs with dynamic dimensions take the sample's shape; what does not fit is named when the inputs are. */
     private static long[][] resized(List<TensorSpec> inputs, List<long[]> shapes) {
         long[][] found = new long[inputs.size()][];
         for (int i = 0; i < found.length; i++) {
