@@ -89,7 +89,7 @@ def fingerprint(files: Sequence[Path], also: str = "") -> str:
 def once(place: Path) -> Iterator[Path | None]:
     """None where `place` is built already; else a fresh folder beside it that takes its name when all went well.
 
-    Another process that wants the same waits for the first; older builds beside it are removed.
+    Another process that wants the same waits for the first.
     """
     place.parent.mkdir(parents=True, exist_ok=True)
     with open(place.parent / "lock", "w") as lock:

@@ -23,8 +23,9 @@ def binds(project: Path) -> dict[str, str]:
     return {folder: folder for folder in folders} | settings | {str(libraries): "/host"}
 
 
-def put_app(device: Sandbox, built: jvm.Jvm) -> Sandbox:
-    """Android's commands around the app, and a `java` that starts this machine's."""
+def put_app(device: Sandbox, built: jvm.Jvm, installed: tuple[str, ...] = ()) -> Sandbox:
+    """Android's commands around the app, and a `java` that starts this machine's. installed: packages that are there
+    from the beginning."""
     home = tools.java_home()
     libraries = Path("/usr/lib", sysconfig.get_config_var("MULTIARCH"))
     loader = next(libraries.glob("ld-linux-*.so.*")).name
@@ -37,6 +38,10 @@ export HOME=/data/local/tmp
 exec /host/{loader} --argv0 java --library-path '{path}' '{home}/bin/java' {options} "$@"
 """,
     )
+    apps = device.folder / "etc" / "apps"
+    apps.mkdir(exist_ok=True)
+    for package in installed:
+        (apps / f"{package}.apk").write_text("the app, without its package\n")
     for program in sorted(PROGRAMS.iterdir()):
         device.program(program.name, program.read_text().replace("$APP_CLASSES", os.fspath(built.classes)))
     return device

@@ -1,7 +1,8 @@
 """A phone to try things on, without one: `python -m tests.device.serve [--port 15580] [--ready COMMAND ...]`.
 
-It is Android's own adb daemon on this machine's loopback address (see sandbox.py), with stand-ins for the benchmark app
-that run this very Python: builds really run on the other side of adb, on this machine's processor. With --ready it runs
+It is Android's own adb daemon on this machine's loopback address (see sandbox.py), with the benchmark app's own Java
+on a JVM (see tests/android/java_phone.py): builds really run on the other side of adb, on this machine's processor.
+With --ready it runs
 a command while the device is there and ends with it, else it stays until it is interrupted. Needs root.
 """
 
@@ -17,24 +18,18 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.device.sandbox import HERE, Sandbox, made, this_python
+from android_app.ci import jvm
+from device_runners import app_package
+from tests.android import java_phone
+from tests.device.sandbox import HERE, Sandbox, made
 
 PROJECT = HERE.parents[1]
-APP = HERE / "app"
-
-
-def with_app(device: Sandbox, python: str) -> Sandbox:
-    """Put the stand-ins of the app on a device that can read this Python."""
-    device.program("python3", python)
-    for program in sorted(APP.iterdir()):
-        device.program(program.name, program.read_text())
-    return device
 
 
 def phone(userland: Path, folder: Path, *, port: int = 0, size: str = "2g") -> Sandbox:
     """A device with the app on it, not yet started."""
-    binds, python = this_python(PROJECT)
-    return with_app(Sandbox(userland, folder, size=size, port=port, binds=binds), python)
+    device = Sandbox(userland, folder, size=size, port=port, binds=java_phone.binds(PROJECT))
+    return java_phone.put_app(device, jvm.build(), installed=tuple(app_package.PACKAGES.values()))
 
 
 def main() -> int:

@@ -61,7 +61,6 @@ public final class Worker {
             response.results.add(build.result(meter.trace(build.timedCalls)));
             build.close();
         }
-        setting.log.say("done");
         return response;
     }
 

@@ -2,7 +2,7 @@ package org.pocketbench.host;
 
 import java.io.File;
 import java.io.IOException;
-import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.util.LinkedHashMap;
@@ -25,12 +25,11 @@ public final class Instrument {
     private static final int OK = -1;
     private static final int CANCELED = 0;
 
-    private final PrintStream out;
+    private final int out = Native.takeStandardOutput();
     private final Map<String, String> extras = new LinkedHashMap<>();
     private String component = "";
 
-    private Instrument(PrintStream out, String[] words) {
-        this.out = out;
+    private Instrument(String[] words) {
         for (int i = 0; i < words.length; i++) {
             if (words[i].equals("-e")) {
                 extras.put(words[i + 1], words[i + 2]);
@@ -43,10 +42,8 @@ public final class Instrument {
         }
     }
 
-    public static void main(String[] words) throws IOException {
-        PrintStream out = new PrintStream(new java.io.FileOutputStream("/proc/self/fd/" + Native.takeStandardOutput()));
-        int code = new Instrument(out, words).run();
-        out.flush();
+    public static void main(String[] words) {
+        int code = new Instrument(words).run();
         System.err.flush();
         Native.exit(code);
     }
@@ -54,10 +51,10 @@ public final class Instrument {
     /** The exit code of am, which is 0 for a run that failed too. */
     private int run() {
         if (!component.matches(COMPONENT)) {
-            out.println("INSTRUMENTATION_STATUS: id=ActivityManagerService");
-            out.println("INSTRUMENTATION_STATUS: Error=Unable to find instrumentation info for: ComponentInfo{"
+            say("INSTRUMENTATION_STATUS: id=ActivityManagerService");
+            say("INSTRUMENTATION_STATUS: Error=Unable to find instrumentation info for: ComponentInfo{"
                     + component + "}");
-            out.println("INSTRUMENTATION_STATUS_CODE: -1");
+            say("INSTRUMENTATION_STATUS_CODE: -1");
             return 1;
         }
         String prefix = System.getProperty("pocketbench.root", "");
@@ -77,14 +74,17 @@ public final class Instrument {
 
     private void stage(String line) {
         System.err.println("pocketbench: " + line);
-        out.println("INSTRUMENTATION_STATUS: stage=" + line);
-        out.println("INSTRUMENTATION_STATUS_CODE: 1");
-        out.flush();
+        say("INSTRUMENTATION_STATUS: stage=" + line);
+        say("INSTRUMENTATION_STATUS_CODE: 1");
+    }
+
+    private void say(String line) {
+        Native.write(out, (line + "\n").getBytes(StandardCharsets.UTF_8));
     }
 
     private void finish(int code, Map<String, String> results) {
-        results.forEach((key, value) -> out.println("INSTRUMENTATION_RESULT: " + key + "=" + value));
-        out.println("INSTRUMENTATION_CODE: " + code);
+        results.forEach((key, value) -> say("INSTRUMENTATION_RESULT: " + key + "=" + value));
+        say("INSTRUMENTATION_CODE: " + code);
     }
 
     /** One runtime, as each app has; lstat by way of java.nio. */
@@ -114,6 +114,9 @@ public final class Instrument {
         @Override
         public JobFile.Status status(File path) throws IOException {
             String wanted = "unix:uid,mode,isRegularFile,isDirectory";
+            if (!Files.exists(path.toPath(), LinkOption.NOFOLLOW_LINKS)) {
+                throw new IOException("it is not there");
+            }
             Map<String, Object> found = Files.readAttributes(path.toPath(), wanted, LinkOption.NOFOLLOW_LINKS);
             return new JobFile.Status((Integer) found.get("uid"), (Integer) found.get("mode"),
                     (Boolean) found.get("isRegularFile"), (Boolean) found.get("isDirectory"));

@@ -1,7 +1,6 @@
 package org.pocketbench.host;
 
 import java.io.File;
-import java.io.IOException;
 import org.pocketbench.core.Control;
 import org.pocketbench.core.Folder;
 import org.pocketbench.core.JobFile;
@@ -17,7 +16,7 @@ public final class Main {
 
     private Main() {}
 
-    public static void main(String[] arguments) throws IOException {
+    public static void main(String[] arguments) {
         StandardChannel channel = new StandardChannel();
         int code = 0;
         try {

@@ -22,6 +22,9 @@ final class Native {
     /** Whoever prints from here on prints to the log; the descriptor that was standard output. */
     static native int takeStandardOutput();
 
+    /** All of it; false when nobody reads any more. */
+    static native boolean write(int descriptor, byte[] bytes);
+
     /** End at once, without unloading anything. */
     static native void exit(int code);
 }

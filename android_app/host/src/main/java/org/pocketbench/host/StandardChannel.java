@@ -1,7 +1,6 @@
 package org.pocketbench.host;
 
 import java.io.BufferedReader;
-import java.io.FileOutputStream;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
@@ -11,17 +10,12 @@ import org.pocketbench.core.Refused;
 /** The paced protocol over standard input and the standard output that was taken away from everyone else. */
 final class StandardChannel implements Channel {
     private final BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
-    private final FileOutputStream out;
-
-    StandardChannel() throws IOException {
-        out = new FileOutputStream("/proc/self/fd/" + Native.takeStandardOutput());
-    }
+    private final int out = Native.takeStandardOutput();
 
     @Override
     public void say(String line) {
-        try {
-            out.write((line.replaceAll("\\s+", " ") + "\n").getBytes(StandardCharsets.UTF_8));
-        } catch (IOException gone) {
+        byte[] bytes = (line.replaceAll("\\s+", " ") + "\n").getBytes(StandardCharsets.UTF_8);
+        if (!Native.write(out, bytes)) {
             System.err.println("nobody hears: " + line);
         }
     }
