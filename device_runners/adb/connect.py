@@ -62,8 +62,13 @@ def connect(serial: str, *, tell: Tell, how: How | None = None, server: Server |
 
 
 def _direct(serial: str, address: str, tell: Tell) -> AdbLink:
-    from device_runners.adb.direct import DirectDialler
-
+    try:
+        from device_runners.adb.direct import DirectDialler
+    except ModuleNotFoundError as error:
+        raise RunnerError(
+            f"{serial} is reached directly, which needs the package {error.name}",
+            remedy="pip install 'pocketbench[phone]', or use the phone's USB serial",
+        ) from error
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit() or not 0 < int(port) < 65536:
         raise RunnerError(f"{serial!r} is no address of a device", remedy="write it as host:port")

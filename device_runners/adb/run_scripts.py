@@ -33,7 +33,7 @@ done
 # "$1" limit, "$2" lease, "$3" watchdog's pause, "$4" MARK=RUN, then NAME=VALUE ... and the command's words.
 # It leads a session of its own; its last deed is to kill all of it, the watchdog and itself included.
 SUPERVISE = """now() { read up rest < /proc/uptime; echo "${up%.*}"; }
-belonging() { grep -ls "$1" /proc/[0-9]*/environ; }
+belonging() { grep -Fls "$1" /proc/[0-9]*/environ; }
 end_all() {
   for one in $(belonging "$1"); do one=${one#/proc/}; kill -9 "${one%/environ}"; done 2>/dev/null
   kill -9 -$$
@@ -100,12 +100,14 @@ tail -c +$(($3 + 1)) out | head -c "$4"
 
 # "$1" folder, "$2" MARK=RUN: kills all that belongs to the run; prints how many are left.
 STOP = (
-    """belonging() { grep -ls "$1" /proc/[0-9]*/environ; }
+    """belonging() { grep -Fls "$1" /proc/[0-9]*/environ; }
 cd "$1" 2>/dev/null || { echo 0; exit 0; }
 mkdir stopped 2>/dev/null
 """
     + _ALIVE
-    + """[ $alive = yes ] && kill -9 "-$pid"
+    + """read status < status
+case $status in running*) printf '%-7s %-7s\\n' killed stop 1<>status ;; esac
+[ $alive = yes ] && kill -9 "-$pid"
 tries=0 left=1
 while [ "$left" != 0 ] && [ $tries -lt 20 ]; do
   left=0
@@ -116,8 +118,6 @@ while [ "$left" != 0 ] && [ $tries -lt 20 ]; do
   tries=$((tries + 1))
   [ "$left" != 0 ] && sleep 0.1
 done
-read status < status
-case $status in running*) printf '%-7s %-7s\\n' killed stop 1<>status ;; esac
 echo "$left"
 """
 )

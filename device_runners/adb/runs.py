@@ -61,6 +61,11 @@ class Job(Record, frozen=True, kw_only=True):
         """Where it runs on the device; what it says is in `out` and `err` there."""
         return f"{self.root}/runs/{self.run_id}"
 
+    @property
+    def mark(self) -> str:
+        """In the environment of all its processes; ends so that it is not the beginning of another run's."""
+        return f"{MARK}={self.run_id}:"
+
 
 class Progress(Record, frozen=True, kw_only=True):
     """A look at a run. ended: with `code`; killed: by the watchdog; lost: gone without an exit code. reason: in words,
@@ -76,7 +81,7 @@ def start(link: Link, job: Job) -> None:
     """Start the command, once: asked for again (after a lost link) it finds it running. Raises RunnerError."""
     limits = [str(round(job.limit_secs)), str(round(job.lease_secs)), f"{job.watchdog_secs:g}"]
     settings = [f"{name}={value}" for name, value in _environment(job).items()]
-    words = [job.folder, *limits, f"{MARK}={job.run_id}", scripts.SUPERVISE, job.token, *settings, *job.argv]
+    words = [job.folder, *limits, job.mark, scripts.SUPERVISE, job.token, *settings, *job.argv]
     output = link.script(scripts.START, words, timeout_secs=_START_SECS)
     checked(output, f"starting {job.argv[0]}", remedy="is the device full? see `pocketbench doctor`")
 
@@ -111,7 +116,7 @@ def wait(link: Link, job: Job, *, tell: Tell, hear: Callable[[bytes], None] | No
 
 def stop(link: Link, job: Job) -> None:
     """Kill everything that belongs to the run; RunnerError when something is left. Harmless when it is over."""
-    output = link.script(scripts.STOP, [job.folder, f"{MARK}={job.run_id}"], timeout_secs=_SECS)
+    output = link.script(scripts.STOP, [job.folder, job.mark], timeout_secs=_SECS)
     left = checked(output, "stopping a run").strip()
     if left != "0":
         raise RunnerError(f"{left} processes of {job.run_id} did not end on {link.serial}", remedy="restart the phone")
