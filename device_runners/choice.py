@@ -126,7 +126,11 @@ def attached(wanted: Wanted, serial: str, after: Callable[[], None] | None = Non
 
     kind = BinaryRoute if wanted.phone.route == "binary" else AppRoute
     route = kind(wanted.phone, wanted.root)
-    link = connect(serial, tell=wanted.tell)
+    try:
+        link = connect(serial, tell=wanted.tell)
+    except RunnerError as error:
+        error.remedy = error.remedy or "see `pocketbench doctor` and docs/phones.md"
+        raise
     return AndroidRunner(link, route, wanted.phone, Ears(tell=wanted.tell, pulse=wanted.pulse, after=after))
 
 

@@ -18,7 +18,7 @@ from harness.errors import RunnerError
 _Got = TypeVar("_Got")
 _PUSH_SECS = 900.0
 _MOST_LOG_BYTES = 32 * 2**20
-_GLANCE_SECS = 5.0
+_GLANCE_SECS, _LONGEST_PAUSE_SECS = 5.0, 2.0
 # What a phone holds its clocks back to, now: the smallest share of any processor, in per cent. A few reads of /sys.
 _GLANCE = """
 low=100
@@ -73,7 +73,8 @@ class PersistentLink:
 
 
 class PhoneHandset:
-    """See `routes.Handset`. store_mb: what builds may take on the phone; poll_secs: between two looks at a run."""
+    """See `routes.Handset`. store_mb: what builds may take on the phone; poll_secs: between the first two looks at a
+    run, which is looked at more seldom the longer it lasts."""
 
     def __init__(
         self,
@@ -82,7 +83,7 @@ class PhoneHandset:
         store_mb: int,
         tell: Callable[[str], None],
         pulse: Callable[[], None] = lambda: None,
-        poll_secs: float = 1.0,
+        poll_secs: float = 0.3,
     ) -> None:
         self._pulse = pulse
         self.link: Link = PersistentLink(link, tell)
@@ -127,7 +128,7 @@ class PhoneHandset:
 
     def _followed(self, job: runs.Job) -> runs.Progress:
         """Look at the run until it is over, and now and then at the phone's clocks."""
-        seen = 0
+        seen, began = 0, time.monotonic()
         while True:
             progress = runs.look(self.link, job, seen_bytes=seen)
             seen += len(progress.output)
@@ -137,7 +138,7 @@ class PhoneHandset:
                 return progress
             self._pulse()
             self._glance()
-            time.sleep(job.poll_secs)
+            time.sleep(min(_LONGEST_PAUSE_SECS, job.poll_secs + 0.1 * (time.monotonic() - began)))
 
     def _glance(self) -> None:
         if time.monotonic() - self._glanced < _GLANCE_SECS:

@@ -46,6 +46,7 @@ fi
 _WATCH = (
     _RESTORE
     + """
+echo $$ >"$1/watch"
 left=60
 while [ -d "$1" ]; do
   if [ -e "$1/beat" ]; then read -r left <"$1/beat"; rm -f "$1/beat"; fi
@@ -57,7 +58,14 @@ done
 """
 )
 _BEAT = 'if [ -d "$1" ]; then echo "$2" >"$1/beat.new" && mv "$1/beat.new" "$1/beat"; else exit 9; fi'
-_END = _RESTORE + 'if [ -d "$1" ]; then restore "$1"; fi'
+# The loop is ended with the sleep that it waits for; a number that is another process's by now is left alone.
+_END = (
+    _RESTORE
+    + """
+if read -r pid 2>/dev/null <"$1/watch" && grep -qaF "$1" "/proc/$pid/cmdline" 2>/dev/null; then kill -9 "-$pid"; fi
+if [ -d "$1" ]; then restore "$1"; fi
+"""
+)
 
 
 class Hold:

@@ -113,7 +113,7 @@ def finished(code: int, output: str) -> Finished:
 
 def how_ended(code: int) -> str:
     """An exit code of a shell in words: 137 is signal 9, which on a phone is often the low-memory killer."""
-    if code <= 128:
+    if not 128 < code <= 128 + 64:
         return f"ended with exit code {code}"
     often = ", often the phone's low-memory killer" if code == 128 + 9 else ""
     return f"was ended by signal {code - 128}{often}"

@@ -101,7 +101,8 @@ class Request(Record, frozen=True, kw_only=True):
 
 
 class BuildResult(Record, frozen=True, kw_only=True):
-    """What came of one build. failure: empty, or one line; the other builds of the request go on.
+    """What came of one build. failure: empty, or one line; the other builds of the request go on. load_ns,
+    first_inference_ns: 0 where a runner does not tell.
 
     delegate: name of what took operators off the runtime's own kernels ("" for nothing), with the counts as the
     runtime tells them after loading. steady: whether the warm-up rule was met before its time limit. inputs,

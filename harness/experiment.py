@@ -11,15 +11,17 @@ import msgspec
 from harness import caveats, gates
 from harness.errors import ExperimentError
 from harness.metrics import METRICS
-from harness.records import Experiment, GateRule, Limits, ModelSource, Runtime, Settings
+from harness.records import Experiment, GateRule, Limits, ModelSource, Phone, Runtime, Settings
 from harness.registry import nearest
 
 READY_SUFFIXES: dict[str, Runtime] = {".tflite": "tflite", ".pte": "executorch"}
 SUSTAINED_SECS = (30, 3600)
+SHORTEST_ENERGY_SECS = 60.0
 _PARTS: dict[str, type[msgspec.Struct]] = {
     "model": ModelSource,
     "settings": Settings,
     "limits": Limits,
+    "phone": Phone,
     "gates[...]": GateRule,
 }
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<key>[^`]*)`(?: - at `\$\.?(?P<path>[^`]*)`)?")
@@ -207,6 +209,13 @@ def _check_numbers(experiment: Experiment) -> None:
         raise ExperimentError(
             f"settings.sustained_secs is {settings.sustained_secs:g}, and must be 0 or from {shortest} to {longest}"
         )
+    if settings.energy_secs and settings.energy_secs < SHORTEST_ENERGY_SECS:
+        raise ExperimentError(
+            f"settings.energy_secs is {settings.energy_secs:g}, and must be 0 or at least {SHORTEST_ENERGY_SECS:g}: "
+            "a fuel gauge averages over that long"
+        )
+    if settings.energy_groups < 1:
+        raise ExperimentError(f"settings.energy_groups is {settings.energy_groups}, and must be above 0")
     if not 0.5 <= experiment.confidence < 1:
         raise ExperimentError(f"confidence is {experiment.confidence:g}, and must be from 0.5 up to below 1")
 

@@ -155,7 +155,10 @@ def _restart(response: Response) -> Restart:
 
 
 def _quality(job: Job, variant: Variant, result: BuildResult) -> Quality | None:
-    """The build's outputs against the reference's; None where the source has no reference (a ready-made file)."""
+    """The build's outputs against the reference's; None where the source has no reference (a ready-made file), or the
+    runner says that it does not tell outputs."""
+    if result.facts.get("outputs") == "not told" and not result.output_files:
+        return None
     reference_files = sorted(Path(job.prepared, "reference").glob("output_*.npy"), key=_number)
     if not reference_files:
         return None

@@ -347,7 +347,7 @@ class EnergyTrace(Record, frozen=True, kw_only=True):
 
 
 class Restart(Record, frozen=True, kw_only=True):
-    """One fresh process with one build."""
+    """One fresh process with one build. load_ms, first_inference_ms: 0 where the runner does not tell."""
 
     started: str
     load_ms: float

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -124,26 +123,35 @@ def _check(stopped: threading.Event) -> None:
 
 
 def _shared(rooms: pipeline.Rooms, stopped: threading.Event) -> pipeline.Rooms:
-    """The same rooms; who comes second to a model or a build waits, and finds it made."""
-    locks: dict[Any, threading.Lock] = defaultdict(threading.Lock)
-    guard = threading.Lock()
+    """The same rooms, but a model or a build is made once for all: who comes second waits, and gets it."""
+    prepare, convert = _Once(rooms.prepare), _Once(rooms.convert)
 
-    @contextmanager
-    def alone(key: Any) -> Iterator[None]:
-        with guard:
-            lock = locks[key]
-        with lock:
-            yield
-
-    def prepare(*arguments: Any, **named: Any) -> Any:
-        with alone("prepare"):
-            return rooms.prepare(*arguments, **named)
-
-    def convert(prepared: Any, runtime: Any, recipe: Any, **named: Any) -> Any:
-        with alone((runtime, recipe.name)):
-            return rooms.convert(prepared, runtime, recipe, **named)
-
-    def runner(experiment: Experiment, tell: Callable[[str], None], pulse: Callable[[], None] | None = None) -> Any:
+    def runner(experiment: Experiment, tell: Callable[[str], None]) -> Any:
         return rooms.runner(experiment, tell, lambda: _check(stopped))
 
-    return msgspec.structs.replace(rooms, prepare=prepare, convert=convert, runner=runner)
+    return msgspec.structs.replace(
+        rooms,
+        prepare=lambda *given, **named: prepare("model", *given, **named),
+        convert=lambda prepared, runtime, recipe, **named: convert(
+            (runtime, recipe.name), prepared, runtime, recipe, **named
+        ),
+        runner=runner,
+    )
+
+
+class _Once:
+    """A function that several threads call; its answer for a key is the first one, unless that was an error."""
+
+    def __init__(self, make: Callable[..., Any]) -> None:
+        self._make = make
+        self._made: dict[Any, Any] = {}
+        self._locks: dict[Any, threading.Lock] = defaultdict(threading.Lock)
+        self._guard = threading.Lock()
+
+    def __call__(self, key: Any, *given: Any, **named: Any) -> Any:
+        with self._guard:
+            lock = self._locks[key]
+        with lock:
+            if key not in self._made:
+                self._made[key] = self._make(*given, **named)
+            return self._made[key]

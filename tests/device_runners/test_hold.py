@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import psutil
 import pytest
 
 from device_runners.adb.link import Output
@@ -79,6 +80,7 @@ def test_a_phone_is_held_and_given_back_as_it_was(tmp_path: Path) -> None:
     hold.end()
     assert (phone.fixed(), phone.stays_on()) == ("false", "0")
     assert not list(tmp_path.glob("a *"))
+    assert not [one for one in psutil.process_iter(["cmdline"]) if str(tmp_path) in " ".join(one.info["cmdline"] or ())]
 
 
 def test_a_phone_that_hears_nothing_more_restores_itself(tmp_path: Path) -> None:
