@@ -27,7 +27,7 @@ help:
 	@echo 'make clean   remove what was generated (not .venv)'
 
 # DEVICE=phone, a serial, emulator:NAME: on that; DEVICE=sandbox: over a real adb connection to this machine (as root).
-demo: install
+demo: install $(if $(filter sandbox,$(DEVICE)),device app-tools)
 ifeq ($(DEVICE),sandbox)
 	$(VENV)/bin/python -m tests.device.serve --ready $(VENV)/bin/pocketbench run examples/sandbox/bench.yaml
 else

@@ -23,7 +23,8 @@ import msgspec
 
 from device_runners import app_package, dumps, instrument, wire
 from device_runners.adb.errors import PullFailed
-from device_runners.adb.link import Link
+from device_runners.adb.files import ROOT
+from device_runners.adb.link import Link, checked
 from device_runners.routes import Errand, Finished, Handset, how_ended
 from device_runners.wire import Response, TensorFile
 from harness.errors import RunnerError
@@ -31,9 +32,12 @@ from harness.records import Phone, Runtime
 
 OUTPUTS = "outputs"
 _FILE = re.compile(rf"{OUTPUTS}/[A-Za-z0-9_][A-Za-z0-9_.-]{{0,200}}")
-_PULL_SECS = 300.0
+_PULL_SECS, _SHORT_SECS = 300.0, 30.0
 _MOST_OUTPUT_BYTES = 4 * 2**30
 _LOGCAT_LINES = "400"
+# "$1" our folder, "$2" the job's. The app takes a job that nobody but the shell can have written, and adb's daemon gives
+# everybody the rights that the owner has.
+_OWN = 'chmod 755 "$1" "${2%/*}" "$2" && chmod 644 "$2/job.json"'
 
 
 class AppRoute:
@@ -60,6 +64,7 @@ class AppRoute:
         place = f"{app_package.media(package)}/runs/{request.run_id}"
         wire.write(errand.folder / "job.json", request)
         phone.link.push(errand.folder / "job.json", f"{errand.place}/job.json", timeout_secs=_PULL_SECS)
+        checked(phone.link.script(_OWN, [ROOT, errand.place], timeout_secs=_SHORT_SECS), f"chmod of {errand.place}")
         argv = ["am", "instrument", "-w", "-r", "-e", "run_id", request.run_id, "-e", "job", f"{errand.place}/job.json"]
         argv += ["-e", "deadline_secs", f"{errand.bounds.timeout_secs:.0f}", app_package.component(package)]
         try:

@@ -27,7 +27,7 @@ _BEGIN = (
     _RESTORE
     + """
 if [ -d "$1" ]; then restore "$1"; fi
-mkdir -p "$1" || exit 1
+umask 022; mkdir -p "$1" || exit 1
 echo "$2" >"$1/beat"
 before=$(settings get global stay_on_while_plugged_in 2>/dev/null)
 case "$before" in ''|*[!0-9]*) ;; *) echo "$before" >"$1/stay_on"; svc power stayon true >/dev/null 2>&1;; esac

@@ -28,8 +28,9 @@ _JAVA_8_CLASS = (52).to_bytes(2, "big")
 
 def build(flavour: str) -> Path:
     """The signed APK; made only when something that goes into it changed."""
-    sources = [path for path in tools.APP.rglob("*") if path.suffix in (".java", ".xml", ".toml", ".py")]
-    inputs = sorted(path for path in sources if tools.BUILD not in path.parents)
+    places = (jvm.CORE, MAIN.parent, STUBS, tools.APP / "ci", tools.APP / "gradle")
+    sources = {path for place in places for path in place.rglob("*")}
+    inputs = sorted(path for path in sources if path.suffix in (".java", ".xml", ".toml", ".py"))
     place = tools.BUILD / "apk" / f"{flavour}-{jvm.fingerprint(inputs)}"
     with jvm.once(place) as fresh:
         if fresh is not None:

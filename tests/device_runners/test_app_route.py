@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from device_runners import wire
-from device_runners.app_route import COMPONENT, MEDIA, PACKAGE, AppRoute
+from device_runners.app_package import PACKAGES, component, media
+from device_runners.app_route import AppRoute
 from device_runners.routes import Errand, Finished
 from device_runners.wire import Response, TensorFile
 from harness.errors import RunnerError
@@ -18,7 +19,8 @@ from tests.fakes import phones
 from tests.fakes.links import FakeLink
 from tests.fakes.phones import BOUNDS, Desk
 
-PLACE = f"{MEDIA}/runs/r1"
+PACKAGE = PACKAGES["tflite"]
+PLACE = f"{media(PACKAGE)}/runs/r1"
 JOB = "/data/local/tmp/pocketbench/jobs/r1"
 OK = "INSTRUMENTATION_STATUS: stage=timing\nINSTRUMENTATION_STATUS_CODE: 0\n{}INSTRUMENTATION_CODE: -1\n"
 
@@ -47,9 +49,10 @@ def test_the_app_is_given_a_job_and_its_answer_comes_back(tmp_path: Path) -> Non
     answered(link, task)
     desk = Desk(link, finished())
     response = AppRoute().serve(desk, task)
-    assert desk.commands == [
-        ["am", "instrument", "-w", "-r", "-e", "run_id", "r1", "-e", "job", f"{JOB}/job.json", COMPONENT]
-    ]
+    words = ["-e", "run_id", "r1", "-e", "job", f"{JOB}/job.json", "-e", "deadline_secs", "30"]
+    assert desk.commands == [["am", "instrument", "-w", "-r", *words, component(PACKAGE)]]
+    ((_, folders),) = [asked for asked in link.scripts if "chmod 644" in asked[0]]
+    assert folders == ("/data/local/tmp/pocketbench", JOB), "the app takes no job that others could have written"
     (tmp_path / "pushed.json").write_bytes(link.files[f"{JOB}/job.json"])
     assert wire.read_request(tmp_path / "pushed.json") == task.request
     assert response.results[0].build == "tflite/fp32" and response.facts["ended_uptime_s"] == "99.00"
@@ -132,7 +135,7 @@ def test_a_response_that_is_nowhere_is_an_error(tmp_path: Path) -> None:
 
 
 LMKD = f"I lowmemorykiller: Kill '{PACKAGE}' (123), uid 10123, oom_score_adj 0\n"
-FATAL = "F libc    : Fatal signal 11 (SIGSEGV), code 1 in tid 7 (bench), pid 7 (pocketbench.app)\n"
+FATAL = "F libc    : Fatal signal 11 (SIGSEGV), code 1 in tid 7 (bench), pid 7 (nch.app.litert)\n"
 THROWN = f"E AndroidRuntime: FATAL EXCEPTION: bench\nE AndroidRuntime: Process: {PACKAGE}\nE AndroidRuntime: boom\n"
 
 
@@ -143,7 +146,7 @@ THROWN = f"E AndroidRuntime: FATAL EXCEPTION: bench\nE AndroidRuntime: Process: 
         (LMKD, "ran out of memory and killed it"),
         (FATAL, "Fatal signal 11"),
         (THROWN, "logcat: E AndroidRuntime: boom"),
-        (THROWN.replace(PACKAGE, "another.app"), r"^in the app: Process crashed\.$"),
+        (THROWN.replace(PACKAGE, "another.app"), r"^in the app: Process crashed\.; logcat ends with: E Andr.*: boom$"),
     ],
 )
 def test_a_crash_is_told_with_what_the_phone_s_log_says_about_it(tmp_path: Path, logcat: str, why: str) -> None:
@@ -168,10 +171,20 @@ def test_an_am_that_cannot_run_is_an_error_with_its_exit_code(tmp_path: Path) ->
 
 def test_an_app_that_is_not_there_is_known_before_anything_is_measured(tmp_path: Path) -> None:
     link = phones.phone()
-    assert AppRoute().prepare(Desk(link)) == {"route": "app"}
     link.on("pm", "path", answer=1)
     with pytest.raises(RunnerError, match="is not installed") as caught:
-        AppRoute().prepare(Desk(link))
-    assert "docs/phones.md" in caught.value.remedy
+        AppRoute().serve(Desk(link), errand(tmp_path))
+    assert "docs/android_app.md" in caught.value.remedy
+
+
+def test_an_app_that_went_away_meanwhile_is_told(tmp_path: Path) -> None:
     with pytest.raises(RunnerError, match="cannot be started"):
-        AppRoute().serve(Desk(link, finished(NOT_THERE)), errand(tmp_path))
+        AppRoute().serve(Desk(phones.phone(), finished(NOT_THERE)), errand(tmp_path))
+
+
+def test_the_app_is_looked_at_once_in_a_session(tmp_path: Path) -> None:
+    link, task, route = phones.phone(), errand(tmp_path), AppRoute()
+    answered(link, task)
+    for _ in range(2):
+        assert route.serve(Desk(link, finished()), task).facts["app_sha256"] == "5" * 64
+    assert link.asked.count(("pm", "path", PACKAGE)) == 1

@@ -78,6 +78,8 @@ def phone(serial: str = "R58M12ABCDE", **told: str) -> FakeLink:
     link.on_script("started", "")
     link.on("rm", answer="")
     link.on("pm", "path", answer="package:/data/app/base.apk\n")
+    link.on("sha256sum", "/data/app/base.apk", answer=f"{'5' * 64}  /data/app/base.apk\n")
+    link.on_script("chmod 644", "")
     link.on("am", "force-stop", answer="")
     link.on("logcat", answer="")
     return link
