@@ -29,7 +29,7 @@ help:
 # DEVICE=phone, a serial, emulator:NAME: on that; DEVICE=sandbox: over a real adb connection to this machine (as root).
 demo: install $(if $(filter sandbox,$(DEVICE)),device app-tools)
 ifeq ($(DEVICE),sandbox)
-	$(VENV)/bin/python -m tests.device.serve --ready $(VENV)/bin/pocketbench run examples/sandbox/bench.yaml
+	$(VENV)/bin/python -m tests.device.serve --ready $(VENV)/bin/pocketbench run examples/quickstart/sandbox.yaml
 else
 	$(VENV)/bin/pocketbench run examples/quickstart/bench.yaml $(if $(DEVICE),--device '$(DEVICE)')
 endif

@@ -51,6 +51,7 @@ class AndroidRunner:
         self._link = self._handset.link
         self._route, self._phone = route, phone
         self._hold = hold.Hold(self._link, fixed_performance=phone.fixed_performance)
+        self._drain = Drain(self._handset)
         self._identity: Device | None = None
         self._start: State | None = None
         self._route_facts: dict[str, str] = {}
@@ -97,7 +98,7 @@ class AndroidRunner:
             return response
 
         self._hold.beat(idle_secs + _SPARE_SECS)
-        return Drain(self._handset).group(load, idle_secs=idle_secs, folder=folder, bounds=bounds)
+        return self._drain.group(load, idle_secs=idle_secs, folder=folder, bounds=bounds)
 
     def close(self) -> None:
         """Give the phone back as it was, and let go of it; a phone that is out of reach does that by itself."""

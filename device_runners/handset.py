@@ -102,6 +102,7 @@ class PhoneHandset:
             run_id=f"{errand.request.run_id}-{self._count}",
             argv=tuple(routes.words(argv, watch_memory=watch_memory)),
             limit_secs=errand.bounds.timeout_secs,
+            watchdog_secs=max(0.5, min(5.0, errand.bounds.timeout_secs / 10)),
             poll_secs=self._poll_secs,
         )
         with runs.running(self.link, job, tell=self._tell):

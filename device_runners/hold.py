@@ -40,13 +40,20 @@ if [ "$3" = yes ]; then
   fi
 fi
 (setsid sh -c "$4" watch "$1" </dev/null >/dev/null 2>&1 &)
+tries=0
+until [ -s "$1/watch" ] || [ "$tries" -ge 100 ]; do tries=$((tries + 1)); sleep 0.1; done
 """
 )
+# When a process began, in ticks since the start of the phone: with its number it is that process and no later one.
+_BEGUN = """
+begun() { read -r stat <"/proc/$1/stat" && set -- ${stat##*) } && echo "${20}"; } 2>/dev/null
+"""
 # Looks every five seconds; a beat holds how many seconds may pass to the next one. An empty folder name ends it.
 _WATCH = (
     _RESTORE
+    + _BEGUN
     + """
-echo $$ >"$1/watch"
+echo "$$ $(begun $$)" >"$1/watch"
 left=60
 while [ -d "$1" ]; do
   if [ -e "$1/beat" ]; then read -r left <"$1/beat"; rm -f "$1/beat"; fi
@@ -58,11 +65,14 @@ done
 """
 )
 _BEAT = 'if [ -d "$1" ]; then echo "$2" >"$1/beat.new" && mv "$1/beat.new" "$1/beat"; else exit 9; fi'
-# The loop is ended with the sleep that it waits for; a number that is another process's by now is left alone.
+# The loop is ended with the sleep that it waits for.
 _END = (
     _RESTORE
+    + _BEGUN
     + """
-if read -r pid 2>/dev/null <"$1/watch" && grep -qaF "$1" "/proc/$pid/cmdline" 2>/dev/null; then kill -9 "-$pid"; fi
+if read -r pid since 2>/dev/null <"$1/watch" && [ -n "$since" ] && [ "$(begun "$pid")" = "$since" ]; then
+  kill -9 "-$pid"
+fi
 if [ -d "$1" ]; then restore "$1"; fi
 """
 )

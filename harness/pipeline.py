@@ -76,10 +76,10 @@ def run(
 
     Raises SourceError, ExperimentError or StoreError before anything was won, never after.
     """
-    runner = rooms.runner(experiment, partial(_told, observe))  # first, since a missing device is known at once
+    report = resumed or _begin(experiment, plan)
+    store.save(plan.folder, report)
+    runner = rooms.runner(experiment, partial(_told, observe))  # before the builds: a missing device is known at once
     try:
-        report = resumed or _begin(experiment, plan)
-        store.save(plan.folder, report)
         work = _Work(experiment=experiment, plan=plan, observe=observe, rooms=rooms)
         prepared, report = _make(work, report)
         store.save(plan.folder, report)

@@ -100,13 +100,6 @@ class Child:
         line, _, self._unread = self._unread.partition(b"\n")
         return line.decode(errors="replace")
 
-    def read(self, *, timeout_secs: float) -> bytes:
-        """Whatever it writes next, b"" once it has ended; for output that is no lines. Raises as `receive` does."""
-        started = time.monotonic()
-        while (chunk := self._group.read_within(_POLL_SECS)) is None:
-            self._enforce(timeout_secs, started)
-        return chunk
-
     def finish(self, *, timeout_secs: float) -> None:
         """Close its input and wait for it to end by itself with exit code 0."""
         started = time.monotonic()

@@ -5,21 +5,19 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from device_runners.adb.errors import CommandTimeout, DeviceFull, PullFailed, PushFailed
-from device_runners.adb.link import How, Output
+from device_runners.adb.link import How, Output, checked
 from device_runners.adb.quoting import command, script_words
 from device_runners.adb.shell_service import MOST_OUTPUT_BYTES
 from harness.errors import ProcessCrashed, ProcessTimeout, RunnerError
-from harness.process import Bounds, Child, execute
+from harness.process import Bounds, execute
 
 _NO_SPACE = 28
 # The words of the command are "$2" and on; what it says goes to files, standard output and error apart.
 _KEPT = 'cd / && f=$1 && shift && exec "$@" <"$f/in" >"$f/out" 2>"$f/err"'
-_FLOWING = 'cd / && f=$1 && shift && exec "$@" </dev/null 2>"$f/err"'
 
 
 class HostLink:
@@ -39,18 +37,11 @@ class HostLink:
         return self.shell(script_words(text, arguments), timeout_secs=timeout_secs)
 
     def stream(self, argv: Sequence[str], *, timeout_secs: float) -> Iterator[bytes]:
-        command(argv)
-        end = time.monotonic() + timeout_secs
-        with _folder() as folder, _live(argv, folder) as child:
-            try:
-                while piece := child.read(timeout_secs=end - time.monotonic()):
-                    yield piece
-                child.finish(timeout_secs=max(1.0, end - time.monotonic()))
-            except ProcessTimeout as error:
-                raise CommandTimeout(f"{argv[0]} on this machine was not done after {timeout_secs:g} s") from error
-            except ProcessCrashed as error:
-                said = " ".join(_kept(folder / "err").decode(errors="replace").split())
-                raise RunnerError(f"a command failed with exit code {_code(error)}: {said}") from error
+        """All of it in one piece, at the command's end."""
+        output = self.shell(argv, timeout_secs=timeout_secs)
+        if output.stdout:
+            yield output.stdout
+        checked(output, "a command")
 
     def push(self, source: Path, target: str, *, mode: int = 0o644, timeout_secs: float) -> None:
         try:
@@ -83,13 +74,6 @@ class HostLink:
 def _folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="pocketbench-") as folder:
         yield Path(folder)
-
-
-@contextlib.contextmanager
-def _live(argv: Sequence[str], folder: Path) -> Iterator[Child]:
-    words = ["sh", "-c", _FLOWING, "pocketbench", str(folder), *argv]
-    with contextlib.closing(Child(words, log=folder / "log")) as child:
-        yield child
 
 
 def _executed(words: Sequence[str], folder: Path, timeout_secs: float) -> int:

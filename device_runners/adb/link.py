@@ -55,7 +55,7 @@ class Link(Protocol):
         """Run a fixed shell script of ours; `arguments` are its "$1", "$2" ... and never part of its text."""
 
     def stream(self, argv: Sequence[str], *, timeout_secs: float) -> Iterator[bytes]:
-        """The command's standard output piece by piece while it runs; RunnerError when it ends with a failure."""
+        """The command's standard output piece by piece while it runs; RunnerError at its end when it failed."""
 
     def push(self, source: Path, target: str, *, mode: int = 0o644, timeout_secs: float) -> None:
         """Copy a file there; see `files` for one that must arrive whole. Raises PushFailed with the device's words.

@@ -46,6 +46,8 @@ set -- "${stat##*) }" "$@"
 begun=$(set -- $1; echo "${20}")
 shift
 read boot < /proc/sys/kernel/random/boot_id
+# Before the command can fill the device, and before the look at `stopped`: whoever stops makes that, then reads this.
+echo "$$ $begun $boot" > pid.new && [ -s pid.new ] && mv pid.new pid || exit 1
 [ -d stopped ] && exit 1
 env "$@" > out 2> err < /dev/null &
 child=$!
@@ -62,7 +64,6 @@ child=$!
   printf '%-7s %-7s\\n' killed "$why" 1<>status
   end_all "$mark"
 ) &
-echo "$$ $begun $boot" > pid.new && mv pid.new pid
 wait $child
 code=$?
 read state rest < status

@@ -174,5 +174,6 @@ def test_the_device_is_told_with_its_chip_its_state_and_the_way_to_it(runner: Ma
 
 def test_energy_is_refused_while_the_phone_charges(tmp_path: Path, runner: Make) -> None:
     link = phones.phone(battery=phones.BATTERY.replace("USB powered: false", "USB powered: true"))
+    link.on_script("supervise", RunnerError("no perfetto here"))
     with pytest.raises(RunnerError, match="while the phone is charging"):
         runner(link, StaticRoute()).drain(phones.request(tmp_path), idle_secs=60, folder=tmp_path, bounds=BOUNDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import threading
 import time
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from device_runners import choice, identity, state
+from device_runners import choice, identity, rails, state
 from device_runners.adb.connect import connect
 from device_runners.adb.link import Link
 from device_runners.android import AndroidRunner, Ears
@@ -19,11 +20,12 @@ from device_runners.drain import Drain
 from device_runners.handset import PhoneHandset
 from device_runners.routes import Errand
 from device_runners.wire import BuildResult, Response
-from harness import caveats, device_commands
+from harness import caveats, device_commands, energy
 from harness.errors import RunnerError
 from harness.process import Bounds
 from harness.records import Block, Phone
 from tests.device.sandbox import Sandbox
+from tests.device_runners.test_rails import descriptor, packet, reading
 from tests.fakes import judged, phones
 from tests.fakes.phones import StaticRoute
 
@@ -38,13 +40,18 @@ def link(sandbox: Sandbox) -> Iterator[Link]:
 
 
 @pytest.fixture
-def runner(sandbox: Sandbox, link: Link) -> Callable[..., AndroidRunner]:
-    def make(route: object = None, told: list[str] | None = None) -> AndroidRunner:
-        sandbox.program("pm", PM)
-        ears = Ears(tell=(told if told is not None else []).append)
-        return AndroidRunner(link, route or AppRoute(), QUICK, ears)  # type: ignore[arg-type]
+def runner(sandbox: Sandbox, link: Link) -> Iterator[Callable[..., AndroidRunner]]:
+    made: list[AndroidRunner] = []
 
-    return make
+    def make(route: object = None) -> AndroidRunner:
+        sandbox.program("pm", PM)
+        ears = Ears(tell=lambda _: None)
+        made.append(AndroidRunner(link, route or AppRoute(), QUICK, ears))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
 
 
 def found_after(runner: AndroidRunner, folder: Path) -> dict[str, str]:
@@ -169,7 +176,7 @@ def test_devices_and_doctor_speak_about_a_device_in_use(sandbox: Sandbox, adb_se
     sandbox.say("battery", sandbox.told("battery").replace("AC powered: false", "AC powered: true"))
     checks = device_commands.examine([sandbox.serial])
     assert "warning" in checks.text and "it is charging (AC)" in checks.text and "MB are free" in checks.text
-    assert "is not installed" in checks.text
+    assert f"the benchmark app ({PACKAGE}) is " in checks.text
 
 
 def test_a_gauge_on_the_device_is_sampled_while_it_idles_and_works(
@@ -189,15 +196,51 @@ def test_a_gauge_on_the_device_is_sampled_while_it_idles_and_works(
         result = BuildResult(build="tflite/fp32", blocks=(block,))
         return Response(run_id="r", started="", results=(result,), facts={"ended_uptime_s": up})
 
-    drain = Drain(handset, sleep=lambda secs: time.sleep(min(secs, 1.0)), folder="/phone/etc/battery")
-    trace = drain.group(load, idle_secs=1.0, folder=tmp_path, bounds=phones.BOUNDS)
+    drain = Drain(handset, sleep=lambda secs: time.sleep(min(secs, 0.5)), folder="/phone/etc/battery")
+    trace = drain.group(load, idle_secs=0.5, folder=tmp_path, bounds=phones.BOUNDS)
     assert [block.kind for block in trace.blocks] == ["idle", "load", "load", "idle"]
     assert all(block.counter and set(block.counter) == {2750000.0} for block in (trace.blocks[0], trace.blocks[-1]))
     assert not trace.charging and trace.source == "charge counter"
     assert sandbox.processes() == []
     sandbox.say("battery", sandbox.told("battery").replace("USB powered: false", "USB powered: true"))
     with pytest.raises(RunnerError, match="while the phone is charging"):
-        drain.group(load, idle_secs=1.0, folder=tmp_path, bounds=phones.BOUNDS)
+        drain.group(load, idle_secs=0.5, folder=tmp_path, bounds=phones.BOUNDS)
+
+
+PERFETTO = """#!/system/bin/sh
+# As Android's: -c - --txt -o FILE, a configuration on standard input; it writes when it is told to end.
+while [ $# -gt 0 ]; do [ "$1" = -o ] && out=$2; shift; done
+grep -q collect_power_rails || exit 1
+trap 'base64 -d </phone/etc/rails.b64 >"$out"; exit 0' TERM
+while :; do sleep 0.1; done
+"""
+
+
+def test_power_rails_are_read_even_while_the_phone_charges(
+    sandbox: Sandbox, link: Link, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rails use a watt all the time, so a load that uses nothing more is not told from idle."""
+    up = float(link.shell(["cat", "/proc/uptime"], timeout_secs=5).text.split()[0])
+    steps = [packet(reading(0, round((up + 0.1 * n) * 1000), 100_000 * n)) for n in range(200)]
+    trace = packet(descriptor(0, "VDD_CPU")) + b"".join(steps)
+    (sandbox.folder / "etc" / "rails.b64").write_text(base64.encodebytes(trace).decode())
+    sandbox.program("perfetto", PERFETTO)
+    sandbox.say("battery", sandbox.told("battery").replace("USB powered: false", "USB powered: true"))
+    monkeypatch.setattr(rails, "TRACES", "/data/local/tmp")
+
+    def load() -> Response:
+        now = link.shell(["cat", "/proc/uptime"], timeout_secs=5).text.split()[0]
+        block = Block(wall_ns=(2_600_000_000,), calls_per_sample=100)
+        result = BuildResult(build="tflite/fp32", blocks=(block,))
+        return Response(run_id="r", started="", results=(result,), facts={"ended_uptime_s": now})
+
+    handset = PhoneHandset(link, store_mb=64, tell=lambda _: None)
+    drain = Drain(handset, sleep=lambda secs: time.sleep(min(secs, 0.5)))
+    found = drain.group(load, idle_secs=0.5, folder=tmp_path, bounds=phones.BOUNDS)
+    assert found.source == "1 power rails, added up" and not found.charging
+    assert len(found.blocks) == 4 and len(found.blocks[0].counter) >= 3
+    assert energy.used_per_sec(found, found.blocks[0]) == pytest.approx(1e6, rel=0.05)
+    assert sandbox.processes() == []
 
 
 def test_a_state_is_read_in_one_round_trip_from_a_real_shell(link: Link) -> None:

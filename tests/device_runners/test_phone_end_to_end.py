@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from device_runners import choice
-from device_runners.wire import Request
 from harness import compare, pipeline, planned
 from harness.experiment import check
 from harness.process import Bounds
@@ -23,7 +22,7 @@ from tests.device_runners.conftest import asked, build_of
 
 pytestmark = pytest.mark.runtimes
 
-SETTINGS = Settings(restarts=2, extra_secs=0, min_secs=0.05, num_runs=30, warmup_min_secs=0.02, warmup_max_secs=0.5)
+SETTINGS = Settings(restarts=1, extra_secs=0, min_secs=0.05, num_runs=30, warmup_min_secs=0.02, warmup_max_secs=0.5)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +52,7 @@ def test_a_build_is_measured_behind_adb_and_the_row_says_what_it_is(
 ) -> None:
     report = run(phone, tmp_path, tflite_files / "dense.tflite")
     (measured,) = report.measurements
-    assert measured.failure is None and len(measured.restarts) == 2
+    assert measured.failure is None and len(measured.restarts) == 1
     assert (measured.device.kind, measured.device.serial) == ("sandbox", phone.serial)
     for restart in measured.restarts:
         assert sum(len(block.wall_ns) * block.calls_per_sample for block in restart.blocks) >= 30
@@ -66,9 +65,7 @@ def test_a_build_is_measured_behind_adb_and_the_row_says_what_it_is(
     assert phone.processes() == [] and not list((phone.tmp / "pocketbench" / "jobs").iterdir())
 
 
-def test_outputs_and_pairs_come_back_whole_and_a_refused_build_says_why(
-    phone: Sandbox, tflite_files: Path, tmp_path: Path
-) -> None:
+def test_outputs_and_pairs_come_back_whole(phone: Sandbox, tflite_files: Path, tmp_path: Path) -> None:
     runner = choice.attached(choice.Wanted(device=phone.serial, tell=lambda _: None), phone.serial)
     bounds = Bounds(timeout_secs=60)
     samples = np.linspace(-1, 1, 24, dtype=np.float32).reshape(3, 1, 8)
@@ -93,9 +90,4 @@ def test_outputs_and_pairs_come_back_whole_and_a_refused_build_says_why(
     a, b = planned.meet(runner, pair)
     assert len(a.results[0].blocks) == len(b.results[0].blocks) == 4
 
-    broken = tmp_path / "broken.tflite"
-    broken.write_bytes(b"not a model")
-    refused = Request(run_id="r", builds=(build_of(broken),), timing=request.timing)
-    (failed,) = runner.run(refused, folder=tmp_path, bounds=bounds).results
-    assert failed.failure
     runner.close()

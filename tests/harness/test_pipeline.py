@@ -5,9 +5,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from device_runners.wire import Request, Response
 from harness import pipeline, store
 from harness.errors import ExperimentError, RunnerError
 from harness.events import Event
+from harness.process import Bounds
 from harness.records import Experiment, Failure, ModelSource, Report, Settings
 from tests.fakes.rooms import Converter, Runner, crashed, rooms
 
@@ -184,7 +186,7 @@ def test_a_device_that_is_not_there_is_known_before_any_conversion(tmp_path: Pat
     made = msgspec.structs.replace(rooms(Runner(), converter), runner=nowhere)
     with pytest.raises(RunnerError, match="no phone"):
         pipeline.run(EXPERIMENT, plan, lambda _: None, None, made)
-    assert converter.made == [] and list(folder.iterdir()) == []
+    assert converter.made == [] and [path.name for path in folder.iterdir()] == ["results.json"]
 
 
 def test_this_computer_is_the_device_unless_another_is_asked_for() -> None:
@@ -197,3 +199,18 @@ def test_a_ready_made_file_is_its_own_only_build() -> None:
     experiment = Experiment(model=ModelSource(source="some/model.tflite"))
     ((runtime, recipe),) = pipeline.builds_of(experiment)
     assert (runtime, recipe.name) == ("tflite", "as-is")
+
+
+def test_a_runner_that_tells_no_outputs_gives_times_without_quality_and_says_so(tmp_path: Path) -> None:
+    class Program(Runner):
+        def run(self, request: Request, *, folder: Path, bounds: Bounds) -> Response:
+            response = super().run(request, folder=folder, bounds=bounds)
+            facts = {"outputs": "not told", "program": "benchmark_model"}
+            result = msgspec.structs.replace(response.results[0], output_files=(), facts=facts)
+            return msgspec.structs.replace(response, results=(result,))
+
+    report, _ = run(tmp_path, Program())
+    assert all(m.failure is None and m.quality is None and len(m.restarts) == 3 for m in report.measurements)
+    for standing in report.standings:
+        (doubt,) = [caveat for caveat in standing.caveats if caveat.id == "NO-REFERENCE"]
+        assert doubt.detail == "benchmark_model does not give its outputs"

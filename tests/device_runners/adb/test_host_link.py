@@ -33,7 +33,7 @@ def test_time_is_up_here_too() -> None:
         list(LINK.stream(["sh", "-c", "echo one; sleep 9"], timeout_secs=0.3))
 
 
-def test_output_flows_and_a_failure_comes_at_its_end() -> None:
+def test_a_failure_comes_after_the_output() -> None:
     got = []
     with pytest.raises(RunnerError, match="exit code 3: bad"):
         got += LINK.stream(["sh", "-c", "printf no-newline; echo bad >&2; exit 3"], timeout_secs=10)
