@@ -35,8 +35,8 @@ _FILE = re.compile(rf"{OUTPUTS}/[A-Za-z0-9_][A-Za-z0-9_.-]{{0,200}}")
 _PULL_SECS, _SHORT_SECS = 300.0, 30.0
 _MOST_OUTPUT_BYTES = 4 * 2**30
 _LOGCAT_LINES = "400"
-# "$1" our folder, "$2" the job's. The app takes a job that nobody but the shell can have written, and adb's daemon gives
-# everybody the rights that the owner has.
+# "$1" our folder, "$2" the job's. The app takes a job only if nobody but the shell can have written it, and adb's daemon
+# gives everybody the rights that the owner has.
 _OWN = 'chmod 755 "$1" "${2%/*}" "$2" && chmod 644 "$2/job.json"'
 
 
