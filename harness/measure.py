@@ -23,6 +23,7 @@ from harness.process import Bounds
 from harness.records import Experiment, Failure, Measurement, Model, Quality, Record, Restart, Settings, Variant
 
 Found = dict[str, Measurement]
+_NOT_TOLD = "not told"  # of outputs, by a runner that has only times
 
 
 class Job(Record, frozen=True, kw_only=True):
@@ -74,8 +75,9 @@ def _extra(job: Job, found: Found) -> list[str]:
 
 
 def _wants_outputs(job: Job, measured: Measurement) -> bool:
-    """A ready-made file has no reference that its outputs could be held against."""
-    return measured.quality is None and bool(_references(job))
+    """Not of a ready-made file, which has no reference, nor of a runner that has said that it does not tell them."""
+    told = all(restart.facts.get("outputs") != _NOT_TOLD for restart in measured.restarts)
+    return measured.quality is None and told and bool(_references(job))
 
 
 def _step(job: Job, variant: Variant, measured: Measurement, runner: Runner) -> Measurement:
@@ -151,8 +153,10 @@ def _references(job: Job) -> list[Path]:
     return sorted(Path(job.prepared, "reference").glob("output_*.npy"), key=_number)
 
 
-def _quality(job: Job, variant: Variant, result: BuildResult) -> Quality:
-    """The build's outputs against the reference's."""
+def _quality(job: Job, variant: Variant, result: BuildResult) -> Quality | None:
+    """The build's outputs against the reference's; None where the runner says that it does not tell outputs."""
+    if result.facts.get("outputs") == _NOT_TOLD and not result.output_files:
+        return None
     outputs = [_read_tensor(file, job.folder) for file in result.output_files]
     reference = [np.load(file) for file in _references(job)]
     labels_file = Path(job.prepared, "evaluation", "labels.npy")

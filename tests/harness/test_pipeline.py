@@ -7,7 +7,7 @@ import pytest
 
 from device_runners.wire import Request, Response
 from harness import pipeline, store
-from harness.errors import ExperimentError
+from harness.errors import ExperimentError, RunnerError
 from harness.events import Event
 from harness.process import Bounds
 from harness.records import Experiment, Failure, ModelSource, Report, Settings
@@ -192,12 +192,43 @@ def test_a_gate_that_needs_labels_stops_before_any_conversion(tmp_path: Path) ->
     assert converter.made == []
 
 
-def test_an_unknown_device_is_refused_with_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(ExperimentError, match="unknown device 'hots'; did you mean 'host'"):
-        pipeline.REAL.runner("hots")
+def test_a_device_that_is_not_there_is_known_before_any_conversion(tmp_path: Path) -> None:
+    converter = Converter()
+
+    def nowhere(*_: object) -> Runner:
+        raise RunnerError("no phone can be measured on")
+
+    folder = tmp_path / "run"
+    folder.mkdir()
+    plan = pipeline.Plan(folder=folder, cache=tmp_path / "cache")
+    made = msgspec.structs.replace(rooms(Runner(), converter), runner=nowhere)
+    with pytest.raises(RunnerError, match="no phone"):
+        pipeline.run(EXPERIMENT, plan, lambda _: None, None, made)
+    assert converter.made == [] and [path.name for path in folder.iterdir()] == ["results.json"]
+
+
+def test_this_computer_is_the_device_unless_another_is_asked_for() -> None:
+    runner = pipeline.REAL.runner(EXPERIMENT, lambda _: None)
+    assert runner.device().kind == "host"
+    runner.close()
 
 
 def test_a_ready_made_file_is_its_own_only_build() -> None:
     experiment = Experiment(model=ModelSource(source="some/model.tflite"))
     ((runtime, recipe),) = pipeline.builds_of(experiment)
     assert (runtime, recipe.name) == ("tflite", "as-is")
+
+
+def test_a_runner_that_tells_no_outputs_gives_times_without_quality_and_says_so(tmp_path: Path) -> None:
+    class Program(Runner):
+        def run(self, request: Request, *, folder: Path, bounds: Bounds) -> Response:
+            response = super().run(request, folder=folder, bounds=bounds)
+            facts = {"outputs": "not told", "program": "benchmark_model"}
+            result = msgspec.structs.replace(response.results[0], output_files=(), facts=facts)
+            return msgspec.structs.replace(response, results=(result,))
+
+    report, _ = run(tmp_path, Program())
+    assert all(m.failure is None and m.quality is None and len(m.restarts) == 3 for m in report.measurements)
+    for standing in report.standings:
+        (doubt,) = [caveat for caveat in standing.caveats if caveat.id == "NO-REFERENCE"]
+        assert doubt.detail == "benchmark_model does not give its outputs"

@@ -20,8 +20,8 @@ PLAN = paired.Plan()
 MOST = PLAN.looks[-1]
 VERDICTS = 1000
 MOST_FALSE_ALARMS = 0.015
-# Share of 3 % slowdowns that is caught, and of builds that are found to be the same as themselves: the goal is 95 %. The
-# float network is at its edge (its pairs spread by 3.6 %), and a thousand verdicts have a chance error of 0.7 %.
+# Share of 3 % slowdowns that is caught, and of builds found to be the same as themselves: the goal is 95 %. The float
+# network is at its edge (its pairs spread by 3.6 %), and a thousand verdicts have a chance error of 0.7 %.
 CAUGHT = {"mobile-int8": 0.95, "mobile-fp32": 0.92, "tiny-fp32": 0.95}
 
 Floats = np.ndarray
