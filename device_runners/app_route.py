@@ -35,8 +35,9 @@ _FILE = re.compile(rf"{OUTPUTS}/[A-Za-z0-9_][A-Za-z0-9_.-]{{0,200}}")
 _PULL_SECS, _SHORT_SECS = 300.0, 30.0
 _MOST_OUTPUT_BYTES = 4 * 2**30
 _LOGCAT_LINES = "400"
-# "$1" our folder, "$2" the job's. The app takes a job only if nobody but the shell can have written it, and adb's
-# daemon gives everybody the rights that the owner has.
+_OWN_DEADLINE = 0.9  # of the time allowed: the app ends by itself, and tells what it has, before it is ended
+# "$1" our folder, "$2" the job's. The app takes a job that nobody but the shell can have written, and adb's daemon
+# gives everybody the rights that the owner has.
 _OWN = 'chmod 755 "$1" "${2%/*}" "$2" && chmod 644 "$2/job.json"'
 
 
@@ -66,7 +67,12 @@ class AppRoute:
         phone.link.push(errand.folder / "job.json", f"{errand.place}/job.json", timeout_secs=_PULL_SECS)
         checked(phone.link.script(_OWN, [ROOT, errand.place], timeout_secs=_SHORT_SECS), f"chmod of {errand.place}")
         argv = ["am", "instrument", "-w", "-r", "-e", "run_id", request.run_id, "-e", "job", f"{errand.place}/job.json"]
-        argv += ["-e", "deadline_secs", f"{errand.bounds.timeout_secs:.0f}", app_package.component(package)]
+        argv += [
+            "-e",
+            "deadline_secs",
+            f"{_OWN_DEADLINE * errand.bounds.timeout_secs:.1f}",
+            app_package.component(package),
+        ]
         try:
             done = phone.execute(argv, errand)
             response = _pulled(phone.link, package, errand, _ended(done, package).results)

@@ -105,7 +105,11 @@ class Sandbox:
     def processes(self) -> list[str]:
         """The command lines of what runs on the device beside its daemon."""
         ours = (" inside ", "adbd")  # start.sh in the device, and the daemon
-        return [line for line in _processes_below(self._pid) if not any(word in line for word in ours)]
+        return [line for _, line in _processes_below(self._pid) if not any(word in line for word in ours)]
+
+    def pids(self, word: str) -> list[int]:
+        """Processes on the device, as this machine numbers them, whose command line has the word."""
+        return [pid for pid, line in _processes_below(self._pid) if word in line]
 
     @property
     def _pid(self) -> int:
@@ -145,7 +149,7 @@ def _write(path: Path, text: str) -> None:
     fresh.replace(path)
 
 
-def _processes_below(pid: int) -> list[str]:
+def _processes_below(pid: int) -> list[tuple[int, str]]:
     """Everything in the process namespace that `unshare` (pid) made, without zombies and without its first process."""
     found = []
     for entry in Path("/proc").iterdir():
@@ -154,7 +158,7 @@ def _processes_below(pid: int) -> list[str]:
                 words = (entry / "cmdline").read_bytes().rstrip(b"\0").split(b"\0")
                 inner = (entry / "status").read_text().partition("NSpid:")[2].splitlines()[0].split()
                 if words != [b""] and inner[-1] != "1":
-                    found.append(" ".join(word.decode(errors="replace") for word in words))
+                    found.append((int(entry.name), " ".join(word.decode(errors="replace") for word in words)))
     return found
 
 

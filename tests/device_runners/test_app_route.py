@@ -49,7 +49,7 @@ def test_the_app_is_given_a_job_and_its_answer_comes_back(tmp_path: Path) -> Non
     answered(link, task)
     desk = Desk(link, finished())
     response = AppRoute().serve(desk, task)
-    words = ["-e", "run_id", "r1", "-e", "job", f"{JOB}/job.json", "-e", "deadline_secs", "30"]
+    words = ["-e", "run_id", "r1", "-e", "job", f"{JOB}/job.json", "-e", "deadline_secs", "27.0"]
     assert desk.commands == [["am", "instrument", "-w", "-r", *words, component(PACKAGE)]]
     ((_, folders),) = [asked for asked in link.scripts if "chmod 644" in asked[0]]
     assert folders == ("/data/local/tmp/pocketbench", JOB), "the app takes no job that others could have written"
