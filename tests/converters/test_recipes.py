@@ -83,6 +83,8 @@ def test_a_senseless_order_is_refused_with_the_order_that_makes_sense(wrong: str
         ("prune(0)+fp32", "wrong argument"),
         ("prune(4:2)+fp32", "wrong argument"),
         ("cluster(1)+fp32", "wrong argument"),
+        ("cluster(257)+fp32", "wrong argument"),
+        ("cluster(16,row)+fp32", "wrong argument"),
         ("qat(3)+static_wi8_ai8", "wrong argument"),
         ("fp32(1)", "takes no arguments"),
         ("qat+fp32", "trains for integers"),
@@ -120,3 +122,8 @@ def test_a_ready_made_file_has_a_recipe_without_steps() -> None:
     recipe = recipes.parse("as-is")
     assert recipe.steps == ()
     assert recipes.quantization(recipe) == ""
+
+
+def test_shared_values_keep_to_one_scale_unless_each_channel_has_its_own() -> None:
+    assert recipes.per_tensor(recipes.parse("prune(0.5)+cluster(256)+static_wi8_ai8").steps)
+    assert not recipes.per_tensor(recipes.parse("cluster(16,channel)+static_wi8_ai8").steps)
