@@ -80,7 +80,7 @@ class Schedule(Record, frozen=True, kw_only=True):
     """How zeros grow while `prune` trains: s(t) = final + (initial - final) * (1 - t)^3, final being its argument.
 
     begin, end: where in the training, as shares of it; t goes from 0 to 1 between them. frequency: optimizer steps
-    between two new masks.
+    between two new masks, fewer in a short training, which draws at least ten.
     """
 
     initial_sparsity: float = 0.0

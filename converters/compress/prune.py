@@ -22,6 +22,7 @@ from harness.errors import ConversionError
 from harness.records import Schedule, Step
 
 _MIN_ELEMENTS = 32
+_REDRAWN = 10  # masks, at least, on the way: a short training must not take it in one leap
 _LOOKS = 12  # at the score, where there is a floor to keep
 _LEFT: dict[str, str] = {
     "depthwise": "depthwise: few weights, each of which matters",
@@ -103,8 +104,10 @@ class Pruner:
         self._hold()
 
     def _after_step(self, step: int, total: int) -> None:
+        span = self._schedule.end - self._schedule.begin
         share = share_at(step / total, self._pattern.final_sparsity, self._schedule)
-        due = step % self._schedule.frequency == 0 or step == total or share >= self._pattern.final_sparsity
+        every = max(1, min(self._schedule.frequency, round(total * span / _REDRAWN)))
+        due = step % every == 0 or step == total or share >= self._pattern.final_sparsity
         if due and share > self._memory["share"] and not self._memory["waits"]:
             self.set(share)
         else:
