@@ -125,5 +125,5 @@ def test_a_ready_made_file_has_a_recipe_without_steps() -> None:
 
 
 def test_shared_values_keep_to_one_scale_unless_each_channel_has_its_own() -> None:
-    assert recipes.per_tensor(recipes.parse("prune(0.5)+cluster(256)+static_wi8_ai8").steps)
-    assert not recipes.per_tensor(recipes.parse("cluster(16,channel)+static_wi8_ai8").steps)
+    assert recipes.one_scale(recipes.parse("prune(0.5)+cluster(256)+static_wi8_ai8").steps)
+    assert not recipes.one_scale(recipes.parse("cluster(16,channel)+static_wi8_ai8").steps)
