@@ -64,15 +64,28 @@ _RATIO = r"0?\.\d*[1-9]\d*"
 _COUNT = r"[1-9]\d*"
 _UP_TO_256 = r"[2-9]|[1-9]\d|1\d\d|2[0-4]\d|25[0-6]"
 COMPRESSIONS: dict[str, Compression] = {
-    "channels": Compression(summary="remove whole channels", rank=0, arguments=_RATIO, example="channels(0.3)"),
-    "lowrank": Compression(summary="split layers into thinner ones", rank=1, arguments=_RATIO, example="lowrank(0.5)"),
+    "channels": Compression(
+        summary="remove whole channels, and with them this share of the multiply-adds",
+        rank=0,
+        arguments=_RATIO,
+        example="channels(0.3)",
+    ),
+    "lowrank": Compression(
+        summary="split layers into thinner ones, for this share of their multiply-adds",
+        rank=1,
+        arguments=_RATIO,
+        example="lowrank(0.5)",
+    ),
     "distill": Compression(
-        summary="train against a teacher", rank=2, arguments=r"[^(),]+\.py", example="distill(teacher.py)"
+        summary="train against a teacher, alone or as the loss of the other steps",
+        rank=2,
+        arguments=r"[^(),]+\.py",
+        example="distill(teacher.py)",
     ),
     "prune": Compression(
-        summary="set small weights to zero: per layer, `global`, in blocks such as 1x4, or 2 of every 4",
+        summary="set this share of small weights to zero: per layer, `0.8,global`, in blocks `0.8,1x4`, or `2:4`",
         rank=3,
-        arguments=rf"{_RATIO}(?:,global|,{_COUNT}x{_COUNT}){{0,2}}|{_COUNT}:{_COUNT}",
+        arguments=rf"{_RATIO}(?:,(?!1x1){_COUNT}x{_COUNT})?(?:,global)?|{_COUNT}:{_COUNT}",
         example="prune(0.8)",
     ),
     "cluster": Compression(

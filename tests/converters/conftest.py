@@ -89,8 +89,16 @@ class Pupil:
         model.load_state_dict(torch.load(self.folder / "learned.pt", weights_only=True))
         return model.eval()
 
-    def studio(self, steps: str, checkpoints: Path, functions: Mapping[str, Any] | None = None, **changes: Any) -> Any:
-        """A studio for the steps of a recipe; functions: of the model's file, None for one that it has not."""
+    def studio(
+        self,
+        steps: str,
+        checkpoints: Path,
+        functions: Mapping[str, Any] | None = None,
+        model: Any = None,
+        **changes: Any,
+    ) -> Any:
+        """A studio for the steps of a recipe; functions: of the model's file, None for one that it has not; model: what
+        stands in for it; changes: of the training."""
         from converters import job
         from converters.compress.studio import Studio
 
@@ -104,7 +112,7 @@ class Pupil:
             checkpoints=str(checkpoints),
             store=str(checkpoints),
         )
-        return Studio(task, self.model(), SimpleNamespace(**{**self.module, **(functions or {})}))
+        return Studio(task, model or self.model(), SimpleNamespace(**{**self.module, **(functions or {})}))
 
 
 @pytest.fixture(scope="session")
