@@ -24,7 +24,7 @@ SEED = 20260101
 
 
 class Network(nn.Module):
-    """3x3, depthwise and 1x1 convolutions and a dense layer, 86,000 weights, 6 million multiply-adds."""
+    """3x3, depthwise and 1x1 convolutions and a dense layer: 78,000 weights, 4.7 million multiply-adds."""
 
     def __init__(self) -> None:
         super().__init__()
