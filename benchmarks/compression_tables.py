@@ -167,11 +167,79 @@ def splits(found: Any) -> str:
     return rows_of(("layer", "multiply-adds left", *heads), lines)
 
 
+def deep_compression(found: Any) -> str:
+    """LeNets as in Han, Mao and Dally, packed: counted as the paper does, and as a user sees it."""
+    headings = (
+        "network, data, build",
+        "weights, times smaller",
+        "packed KB",
+        "whole file",
+        "zeros",
+        "accuracy",
+        "lost",
+    )
+    rows = (
+        (
+            f"{row['network']}, {row['data']}, {NAMES[row['runtime']]} `{row['recipe']}`",
+            f"{'**' if row['met'] else ''}{row['weights_times']:.1f}{'**' if row['met'] else ''}",
+            f"{row['packed_file_bytes'] / KB:.1f}",
+            f"{row['file_times']:.1f}",
+            f"{row['sparsity']:.1%}",
+            f"{row['accuracy']:.4f}",
+            f"{row['lost_points']:+.2f} points",
+        )
+        for row in found
+    )
+    return rows_of(headings, rows)
+
+
+def channel_pruning(found: Any) -> str:
+    """The quick-start network, thinned by the product and by Torch-Pruning used plainly."""
+    headings = ("build", "multiply-adds gone", "accuracy", "speed-up", "accuracy over plain", "time over plain")
+    rows = []
+    for row in found["rows"]:
+        who = {"whole": "whole", "ours": f"`channels({row['share']})`", "plain": "plain Torch-Pruning"}
+        gain, faster = row.get("accuracy_gain"), row.get("speed_up_over_plain")
+        rows.append(
+            (
+                f"{NAMES[row['runtime']]} {row['kind']}, {who.get(row['side'], row['side'])}",
+                f"{row['removed_share']:.1%}",
+                f"{row['accuracy']:.4f}",
+                f"{row['speed_up']['value']:.2f} ×",
+                _between(gain, "+.3f") if gain else "–",
+                f"{_between(faster, '.2f')} ×" if faster else "–",
+            )
+        )
+    return rows_of(headings, rows)
+
+
+def _between(found: Any, form: str) -> str:
+    if found["low"] is None or found["high"] is None:
+        return f"{found['value']:{form}}"
+    return f"{found['value']:{form}} [{found['low']:{form}}, {found['high']:{form}}]"
+
+
+def qat_recovery(found: Any) -> str:
+    """Whatever rows of plain figures the benchmark leaves, in their own words."""
+    rows = found["rows"] if isinstance(found, dict) else found
+    headings = list(rows[0])
+    return rows_of(
+        [name.replace("_", " ") for name in headings], [[_plain(row[name]) for name in headings] for row in rows]
+    )
+
+
+def _plain(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
 TABLES = {
     "benefits": Table("combinations", benefits),
     "combinations": Table("combinations", combinations),
     "widths": Table("layer_costs", widths),
     "splits": Table("layer_costs", splits),
+    "deep-compression": Table("deep_compression", deep_compression),
+    "channel-pruning": Table("channel_pruning", channel_pruning),
+    "qat-recovery": Table("qat_recovery", qat_recovery),
 }
 
 
