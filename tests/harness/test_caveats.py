@@ -11,7 +11,7 @@ import pytest
 from harness import benefit, caveats, metrics
 from harness.caveats import CAVEATS
 from harness.facts import Facts
-from harness.records import Block, Caveat, Experiment, Failure, Memory, Settings, Sustained, WeightTensor
+from harness.records import Block, Caveat, Experiment, Failure, Memory, Settings, StepResult, Sustained, WeightTensor
 from tests.fakes import counters, judged, lasting
 
 INT8 = {"int8": 990_000, "float32": 10_000}
@@ -80,6 +80,12 @@ def compressed(recipe: str, median_ms: float = 2.0, *, memory_mb: float = 20.0, 
         parent_sha256=parent.sha256,
         uncompressed=parent.contents,
     )
+
+
+def shaped(recipe: str, *history: StepResult) -> Facts:
+    """A build with 61 % zeros whose steps told what they did."""
+    facts = compressed(recipe, weights=pruned(610), weight_elements={"int8": 9} if "wi8" in recipe else {"float32": 9})
+    return msgspec.structs.replace(facts, variant=msgspec.structs.replace(facts.variant, history=history))
 
 
 def pruned(zeros: int) -> tuple[WeightTensor, ...]:
@@ -226,6 +232,16 @@ RAISED: list[tuple[str, Facts, str]] = [
         "PROMISE-BROKEN",
         msgspec.structs.replace(compressed("distill(teacher.py)+fp32"), parent_sha256="a"),
         "the uncompressed one, byte for byte",
+    ),
+    (
+        "PROMISE-BROKEN",
+        shaped("prune(0.8)+qat+static_wi8_ai8", StepResult(step="prune(0.8)", seconds=1.0)),
+        "left out, since the quality fell below the floor: qat",
+    ),
+    (
+        "PARTLY-COMPRESSED",
+        shaped("prune(0.8)+fp32", StepResult(step="prune(0.8)", seconds=1.0, stopped="at 61 % zeros: the floor")),
+        "80 % were asked for (at 61 % zeros: the floor)",
     ),
     (
         "PARTLY-COMPRESSED",
