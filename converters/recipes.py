@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from msgspec.structs import replace
+
 from harness.errors import ExperimentError
 from harness.records import Recipe, Record, Runtime, Step
 
@@ -60,6 +62,8 @@ RECIPES: dict[str, Quantization] = {
     ),
 }
 
+_SPARSE = ("fp32", "static_wi8_ai8")
+_DENSE_ONLY = "ExecuTorch's format has no sparse tensors; zipped or packed, zeros take next to nothing there as well"
 _RATIO = r"0?\.\d*[1-9]\d*"
 _COUNT = r"[1-9]\d*"
 _UP_TO_256 = r"[2-9]|[1-9]\d|1\d\d|2[0-4]\d|25[0-6]"
@@ -83,9 +87,10 @@ COMPRESSIONS: dict[str, Compression] = {
         example="distill(teacher.py)",
     ),
     "prune": Compression(
-        summary="set this share of small weights to zero: per layer, `0.8,global`, in blocks `0.8,1x4`, or `2:4`",
+        summary="set this share of small weights to zero: per layer, `0.8,global`, in blocks `0.8,1x4`, or `2:4`; "
+        "`0.8,sparse` leaves the zeros out of a .tflite",
         rank=3,
-        arguments=rf"{_RATIO}(?:,(?!1x1){_COUNT}x{_COUNT})?(?:,global)?|{_COUNT}:{_COUNT}",
+        arguments=rf"{_RATIO}(?:,(?!1x1){_COUNT}x{_COUNT})?(?:,global)?(?:,sparse)?|{_COUNT}:{_COUNT}(?:,sparse)?",
         example="prune(0.8)",
     ),
     "cluster": Compression(
@@ -130,6 +135,8 @@ def parse(name: str) -> Recipe:
 
 def supported(recipe: Recipe, runtime: Runtime) -> str:
     """The reason why `runtime` has not got `recipe`, or "" when it has; compression steps are the same for both."""
+    if sparse(recipe) and (runtime != "tflite" or quantization(recipe) not in _SPARSE):
+        return _DENSE_ONLY if runtime != "tflite" else f"sparse storage is for {' and '.join(_SPARSE)} only"
     for step in recipe.steps:
         if step.name in COMPRESSIONS:
             continue
@@ -145,8 +152,17 @@ def quantization(recipe: Recipe) -> str:
 
 
 def compressions(recipe: Recipe) -> tuple[Step, ...]:
-    """The steps before the quantization."""
-    return tuple(step for step in recipe.steps if step.name in COMPRESSIONS)
+    """The steps before the quantization; how their result is stored is none of their business."""
+    return tuple(
+        replace(step, arguments=tuple(each for each in step.arguments if each != "sparse"))
+        for step in recipe.steps
+        if step.name in COMPRESSIONS
+    )
+
+
+def sparse(recipe: Recipe) -> bool:
+    """Whether zeros are to be left out of the file."""
+    return any("sparse" in step.arguments for step in recipe.steps)
 
 
 def floating(recipe: Recipe) -> Recipe:

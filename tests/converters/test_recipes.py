@@ -125,6 +125,7 @@ def test_what_a_runtime_lacks_it_lacks_behind_a_compression_step_too() -> None:
         ("prune(0.8,1x4)", ("0.8", "1x4")),
         ("prune(0.8,1x4,global)", ("0.8", "1x4", "global")),
         ("prune(2:4)", ("2:4",)),
+        ("prune(0.8,global,sparse)", ("0.8", "global", "sparse")),
     ],
 )
 def test_the_ways_to_prune(name: str, arguments: tuple[str, ...]) -> None:
@@ -137,6 +138,15 @@ def test_the_float_model_of_a_recipe_has_its_compression_and_no_quantization() -
     recipe = recipes.parse("prune(0.5,global)+qat+static_wi8_ai8")
     assert recipes.floating(recipe).name == "prune(0.5,global)+qat+fp32"
     assert recipes.floating(recipes.parse("static_wi8_ai8")) == recipes.parse("fp32")
+
+
+def test_sparse_storage_is_one_of_a_files_and_no_other_training() -> None:
+    recipe = recipes.parse("prune(0.8,sparse)+fp32")
+    assert recipes.sparse(recipe)
+    assert recipes.compressions(recipe) == recipes.compressions(recipes.parse("prune(0.8)+fp32"))
+    assert recipes.supported(recipe, "tflite") == ""
+    assert "no sparse tensors" in recipes.supported(recipe, "executorch")
+    assert "for fp32 and static_wi8_ai8 only" in recipes.supported(recipes.parse("prune(0.8,sparse)+fp16"), "tflite")
 
 
 def test_shared_values_need_one_scale_per_tensor() -> None:
