@@ -23,7 +23,7 @@ def best_error(values: np.ndarray, count: int) -> float:
     return float(best[-1])
 
 
-@pytest.mark.parametrize(("count", "within"), [(2, 1.001), (5, 1.01), (16, 1.02), (64, 1.02), (150, 1.02)])
+@pytest.mark.parametrize(("count", "within"), [(2, 1.001), (5, 1.01), (16, 1.02), (40, 1.02)])
 @pytest.mark.parametrize("shape", ["normal", "laplace", "two heaps"])
 def test_the_error_is_near_the_least_possible(shape: str, count: int, within: float) -> None:
     random = np.random.default_rng(1)
