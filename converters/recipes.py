@@ -62,6 +62,7 @@ RECIPES: dict[str, Quantization] = {
     ),
 }
 
+_TRAINED_FOR = "static_wi8_ai8"  # what `qat` simulates
 _SPARSE = ("fp32", "static_wi8_ai8")
 _DENSE_ONLY = "ExecuTorch's format has no sparse tensors; zipped or packed, zeros take next to nothing there as well"
 _RATIO = r"0?\.\d*[1-9]\d*"
@@ -229,10 +230,10 @@ def _check_order(steps: tuple[Step, ...], recipe: str) -> None:
     if tuple(ordered) != steps:
         right = "+".join(map(_spell, ordered))
         raise ExperimentError(f"the steps of the recipe `{recipe}` are in the wrong order", remedy=f"write `{right}`")
-    if any(step.name == "qat" for step in steps) and not RECIPES[steps[-1].name].calibrated:
+    if any(step.name == "qat" for step in steps) and steps[-1].name != _TRAINED_FOR:
         raise ExperimentError(
-            f"`qat` in the recipe `{recipe}` trains for integers, `{steps[-1].name}` has none",
-            remedy="end it with static_wi8_ai8",
+            f"`qat` in the recipe `{recipe}` trains for 8-bit integers throughout, which `{steps[-1].name}` has not",
+            remedy=f"end it with {_TRAINED_FOR}, or leave `qat` out",
         )
 
 

@@ -97,7 +97,9 @@ def test_a_senseless_order_is_refused_with_the_order_that_makes_sense(wrong: str
         ("cluster(16,row)+fp32", "wrong argument"),
         ("qat(3)+static_wi8_ai8", "wrong argument"),
         ("fp32(1)", "takes no arguments"),
-        ("qat+fp32", "trains for integers"),
+        ("qat+fp32", "trains for 8-bit integers"),
+        ("qat+dynamic_wi8_afp32", "trains for 8-bit integers"),
+        ("qat+static_wi8_ai16", "trains for 8-bit integers"),
     ],
 )
 def test_a_recipe_without_meaning_is_refused(name: str, fault: str) -> None:
