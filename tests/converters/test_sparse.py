@@ -80,6 +80,7 @@ def test_a_pruned_convolution_gets_smaller_and_gives_the_same_outputs(tmp_path: 
     (weight,) = contents.inspect(path).weights
     (before,) = contents.inspect(dense).weights
     assert (weight.zeros, weight.elements, weight.dtype) == (before.zeros, before.elements, before.dtype)
+    assert (weight.groups, weight.distinct_per_channel) == (before.groups, before.distinct_per_channel)
     assert weight.stored_bytes < 0.5 * before.stored_bytes
 
 
