@@ -220,16 +220,18 @@ def _between(found: Any, form: str) -> str:
 
 
 def qat_recovery(found: Any) -> str:
-    """Whatever rows of plain figures the benchmark leaves, in their own words."""
-    rows = found["rows"] if isinstance(found, dict) else found
-    headings = list(rows[0])
-    return rows_of(
-        [name.replace("_", " ") for name in headings], [[_plain(row[name]) for name in headings] for row in rows]
+    """A network that suffers from plain int8, with and without the quantization simulated in training."""
+    headings = ("runtime", "fp32", "int8", "int8 with `qat`", "int8 after as much float training", "recovered")
+    names = ("float", "int8", "int8_with_qat", "int8_more_training")
+    rows = (
+        (
+            NAMES[row["runtime"]],
+            *(f"{row[name]:.4f}" for name in names),
+            f"{row['recovered']:.0%} [{row['recovered_low']:.0%}, {row['recovered_high']:.0%}]",
+        )
+        for row in found["rows"]
     )
-
-
-def _plain(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return rows_of(headings, rows)
 
 
 TABLES = {
