@@ -65,8 +65,9 @@ class Pruner:
         self._model, self._chosen, self._pattern, self._studio = model, chosen, pattern, studio
         self._schedule: Schedule = studio.settings.schedule
         # share: zeros asked for by now. waits: for the quality. best: {share, score, state} of the last good state.
+        # masks: of what is kept, drawn before the first step, which moves zeros too; what is zero now stays zero.
         self._memory: dict[str, Any] = {"share": 0.0, "waits": False, "fell": "", "best": None}
-        self._masks: list[torch.Tensor] | None = None
+        self._memory["masks"] = [weight.parameter.detach() != 0 for weight in chosen]
 
     def train(self, label: str) -> None:
         """Leaves the pruned model; Studio.stopped says so where it has fewer zeros than asked for."""
@@ -96,7 +97,7 @@ class Pruner:
         """Draw the masks for this share of zeros and apply them."""
         rows = [weight.rows() for weight in self._chosen]
         drawn = masks.make(rows, self._pattern, share)
-        self._masks = [
+        self._memory["masks"] = [
             weights.from_rows(mask, weight.parameter, weight.kind)
             for mask, weight in zip(drawn, self._chosen, strict=True)
         ]
@@ -133,9 +134,7 @@ class Pruner:
 
     def _hold(self) -> None:
         with torch.no_grad():
-            if self._masks is None:  # at the start, or a training that is taken up again: what is zero stays zero
-                self._masks = [weight.parameter.detach() != 0 for weight in self._chosen]
-            for mask, weight in zip(self._masks, self._chosen, strict=True):
+            for mask, weight in zip(self._memory["masks"], self._chosen, strict=True):
                 weight.parameter.masked_fill_(~mask, 0)  # a product would leave zeros of both signs, which zip badly
 
 
