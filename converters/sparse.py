@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-_TYPES = {"FLOAT32": np.dtype(np.float32), "INT8": np.dtype(np.int8)}
+_TYPES: dict[str, np.dtype[Any]] = {"FLOAT32": np.dtype(np.float32), "INT8": np.dtype(np.int8)}
+_TABLES = 400  # bytes of one more tensor, operator and description
 # XNNPACK refuses an int8 FULLY_CONNECTED behind DENSIFY: the file would not load.
 _READERS = {"CONV_2D": ("FLOAT32", "INT8"), "FULLY_CONNECTED": ("FLOAT32",)}
 
@@ -60,7 +61,8 @@ class _Encoder:
         data = self._model.buffers[weight.buffer].data
         if kind not in _TYPES or data is None or not len(data) or weight.sparsity is not None:
             return None
-        values = np.frombuffer(bytes(data), _TYPES[kind]).reshape([int(size) for size in weight.shape])
+        shape = [int(size) for size in weight.shape]
+        values: np.ndarray[Any, Any] = np.frombuffer(bytes(data), _TYPES[kind]).reshape(shape)
         if _bytes_as_rows(values) >= values.nbytes:
             return None
         if kind not in _READERS[reader]:
@@ -145,4 +147,4 @@ def _bytes_as_rows(values: np.ndarray[Any, Any]) -> int:
     """What the sparse form takes, tables included."""
     live, rows = int((values != 0).sum()), values.size // max(1, values.shape[-1])
     index = _index_type(values.shape[-1]).itemsize
-    return live * (values.itemsize + index) + (rows + 1) * _index_type(live).itemsize + 200
+    return int(live * (values.itemsize + index) + (rows + 1) * _index_type(live).itemsize + _TABLES)

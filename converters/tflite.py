@@ -37,7 +37,8 @@ def convert(job: ConvertJob) -> Build:
     if recipes.sparse(job.recipe):
         warnings += _encode_zeros(target)
     inputs, expected = numerics.of_prepared(prepared, job.shaped)
-    warnings += numerics.check(target, inputs, expected, "float" if name == "fp32" else "quantized")
+    whose = numerics.COMPRESSED if job.shaped else numerics.SOURCE
+    warnings += numerics.check(target, inputs, expected, "float" if name == "fp32" else "quantized", whose)
     return Build(file=FILE, sha256=digests.of_file(target), contents=contents.inspect(target), warnings=warnings)
 
 
@@ -57,11 +58,12 @@ def _lower(job: ConvertJob, target: Path) -> None:
 
 
 def _encode_zeros(target: Path) -> tuple[str, ...]:
-    """The zeros left out of the file; raises ConversionError where that would make no weight smaller."""
+    """The zeros left out of the file; raises ConversionError where that would not make it smaller."""
+    before = target.stat().st_size
     count, reasons = sparse.encode(target)
-    if not count:
+    if not count or target.stat().st_size >= before:
         raise ConversionError(
-            f"sparse storage would make no weight smaller{'; ' if reasons else ''}{'; '.join(reasons)}",
+            "; ".join([f"sparse storage would not make the file of {before} bytes smaller", *reasons]),
             remedy="leave `sparse` out, or prune more",
         )
     return tuple(reasons)

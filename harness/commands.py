@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -122,6 +123,7 @@ def convert(source: Path, recipe_names: Sequence[str], runtimes: Sequence[Runtim
         logs=str((output / "logs").resolve()),
         limits=Limits(),
         fresh=flags["fresh"],
+        tell=_tell,
     )
     model = ModelSource(source=str(source.resolve()))
     prepared = converters.prepare(model, root=Path.cwd(), workshop=workshop)
@@ -136,6 +138,11 @@ def convert(source: Path, recipe_names: Sequence[str], runtimes: Sequence[Runtim
         data=variants,
         exit_code=EXIT_NOT_DONE if failed else 0,
     )
+
+
+def _tell(progress: Any) -> None:
+    """A training that takes minutes must not look like one that hangs."""
+    sys.stderr.write(f"train {progress.done}/{progress.total} {progress.now}\n")
 
 
 def _copied(variant: Variant, model: str, output: Path) -> Variant:

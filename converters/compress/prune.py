@@ -14,7 +14,7 @@ import torch
 from msgspec.structs import replace
 from torch import nn
 
-from converters.compress import masks, weights
+from converters.compress import masks, running_statistics, sampling, weights
 from converters.compress.masks import Pattern
 from converters.compress.studio import Studio
 from converters.compress.weights import Weight
@@ -23,6 +23,7 @@ from harness.records import Schedule, Step
 
 _MIN_ELEMENTS = 32
 _REDRAWN = 10  # masks, at least, on the way: a short training must not take it in one leap
+_ROWS = 32  # of calibration samples at once, to measure batch-norms anew
 _LOOKS = 12  # at the score, where there is a floor to keep
 _LEFT: dict[str, str] = {
     "depthwise": "depthwise: few weights, each of which matters",
@@ -44,6 +45,8 @@ def apply(model: nn.Module, step: Step, studio: Studio) -> nn.Module:
         pruner.train(f"prune({','.join(step.arguments)})")
     else:
         pruner.set(pattern.final_sparsity)
+        batches = sampling.together(model, studio.calibration(), _ROWS)
+        model, _ = running_statistics.renewed(model, studio.reference, batches)
         studio.note("pruned in one shot, without fine-tuning: the model's file has no get_training_data()")
     studio.record(
         sparsity=round(_sparsity(chosen), 4),

@@ -114,6 +114,8 @@ class Studio:
         number = self._trainings
         tuning = Tuning(model, plan, self._tools(model, plan, number))
         tuning.run()
+        if tuning.held:
+            self.record(batch_norms="held as they were: their statistics are not those of the training batches")
         if tuning.halted:
             self.note(f"{plan.label}: {tuning.halted}")
             self.stopped = tuning.halted

@@ -102,6 +102,7 @@ def test_a_training_that_takes_too_long_is_a_row_that_says_so(made: Made) -> Non
     variant = made.convert("tflite", "prune(0.7)+fp32", limits=Limits(timeout_secs=1.0))
     assert variant.failure is not None
     assert variant.failure.reason == "the compression was stopped after its limit of 1 s"
+    assert "goes on from its last checkpoint" in variant.failure.remedy
 
 
 def test_what_a_pt2_lacks_is_said_before_any_work(made: Made) -> None:

@@ -87,7 +87,7 @@ def exploding(after: int) -> Any:
 
     def loss(outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         nonlocal calls
-        calls += 1
+        calls += torch.is_grad_enabled()  # only those that train
         value = torch.nn.functional.cross_entropy(outputs, labels)
         return value * float("nan") if calls > after else value
 
@@ -175,3 +175,24 @@ def test_a_model_frozen_as_a_whole_is_trained_and_a_frozen_part_is_not(pupil: Pu
     pupil.studio("qat", tmp_path / "b").tune(partly, label="train")
     assert torch.equal(partly.stem.weight, pupil.model().stem.weight)
     assert not torch.equal(partly.head.weight, pupil.model().head.weight)
+
+
+def test_batch_norms_that_do_not_fit_the_data_are_held_and_others_train_along(pupil: Pupil, tmp_path: Path) -> None:
+    foreign, own = pupil.model(), pupil.model()
+    with torch.no_grad():  # the same function, told in statistics that are not those of the data
+        foreign.second.running_mean.add_(10 * foreign.second.running_var.sqrt())
+        foreign.second.bias.add_(10 * foreign.second.weight)
+    before = foreign.second.running_mean.clone()
+    studio = pupil.studio("prune(0.5)", tmp_path / "foreign")
+    studio.tune(foreign, label="train")
+    assert torch.equal(foreign.second.running_mean, before) and "held" in studio.facts["batch_norms"]
+    studio = pupil.studio("prune(0.5)", tmp_path / "own")
+    studio.tune(own, label="train")
+    assert not torch.equal(own.norm.running_mean, pupil.model().norm.running_mean) and studio.facts == {}
+
+
+def test_batches_of_a_few_rows_do_not_move_batch_norms(pupil: Pupil, tmp_path: Path) -> None:
+    studio, model = pupil.studio("prune(0.5)", tmp_path, batch_size=4, epochs=0.2), pupil.model()
+    studio.tune(model, label="train")
+    assert torch.equal(model.norm.running_mean, pupil.model().norm.running_mean)
+    assert not torch.equal(model.norm.weight, pupil.model().norm.weight)
