@@ -157,16 +157,16 @@ def measure(folder: Path, seconds: float) -> dict[str, list[float]]:
                 feed = [rng.normal(size=zeros.shape).astype(zeros.dtype) for zeros in tensors.zeros_for(engine.inputs)]
                 engine.feeding(feed)()
                 calls[f"{runtime} {kind} {case.name}"] = engine.invoke
-    number = {name: max(1, round(BLOCK_NS / _block_ns(invoke, 3))) for name, invoke in calls.items()}
+    number = {name: max(1, round(BLOCK_NS / block_ns(invoke, 3))) for name, invoke in calls.items()}
     times = {name: [] for name in calls}
     started = time.monotonic()
     while time.monotonic() - started < seconds:
         for name in random.sample(list(calls), len(calls)):
-            times[name].append(_block_ns(calls[name], number[name]))
+            times[name].append(block_ns(calls[name], number[name]))
     return times
 
 
-def _block_ns(invoke: Any, count: int) -> float:
+def block_ns(invoke: Any, count: int) -> float:
     invoke()
     start = perf_counter_ns()
     for _ in range(count):

@@ -5,10 +5,11 @@ Pure arithmetic on records: no torch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from converters.compress.exchanging import nearer
 from harness.records import Record
 
 Curve = tuple[tuple[float, float], ...]  # (share of a group's units that are gone, squared error of the outputs)
@@ -84,7 +85,13 @@ def choose(choices: Sequence[Choice], prices: Sequence[Price], target: float) ->
         # The best rate may be far away on a curve that is flat at first; go there in single steps all the same, so
         # that the others are looked at again and the target is not overshot.
         removed[choice.group] = next(each for each in choice.steps if each > removed[choice.group])
-    removed = _without_surplus(choices, prices, removed, target)
+    removed = nearer(
+        removed,
+        lambda state: _exchanges(choices, state),
+        lambda state: _share(prices, state, total),
+        lambda state: sum(choice.loss(state[choice.group]) for choice in choices),
+        target,
+    )
     return Plan(
         removed={group: count for group, count in removed.items() if count}, share=_share(prices, removed, total)
     )
@@ -95,17 +102,16 @@ def _ahead(choice: Choice, removed: int) -> list[int]:
     return [left[place] for place in _AHEAD if place < len(left)]
 
 
-def _without_surplus(
-    choices: Sequence[Choice], prices: Sequence[Price], removed: dict[str, int], target: float
-) -> dict[str, int]:
-    """Give back single steps that the target does not need, the dearest first."""
-    total = sum(price.macs for price in prices)
-    for choice in sorted(choices, key=lambda each: -each.loss(removed[each.group])):
-        smaller = max([0, *(step for step in choice.steps if step < removed[choice.group])])
-        back = removed | {choice.group: smaller}
-        if _share(prices, back, total) >= target:
-            removed = back
-    return removed
+def _exchanges(choices: Sequence[Choice], removed: Mapping[str, int]) -> Iterator[dict[str, int]]:
+    """Every state that is one step back, or one step back and some ahead elsewhere."""
+    for one in choices:
+        if not removed[one.group]:
+            continue
+        back = {**removed, one.group: max([0, *(step for step in one.steps if step < removed[one.group])])}
+        yield back
+        for other in choices:
+            if other.group != one.group:
+                yield from ({**back, other.group: step} for step in _ahead(other, removed[other.group]))
 
 
 def _rate(choice: Choice, step: int, removed: Mapping[str, int], prices: Sequence[Price]) -> float:

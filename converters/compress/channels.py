@@ -14,6 +14,7 @@ import math
 from torch import nn
 
 from converters.compress import multiplyadds, refitting, sensitivity, silencing, thinning
+from converters.compress.multiplyadds import COUNTED
 from converters.compress.sampling import together
 from converters.compress.settling import Settling, settled
 from converters.compress.studio import Studio
@@ -21,8 +22,9 @@ from harness.errors import ConversionError
 from harness.records import Step
 
 ROUNDS = 3  # with a quality floor: a third of the way, training, a look, and so on
-SLACK = 0.02  # as a share of all multiply-adds: a larger miss of the target is said
+SLACK = 0.05  # as a share of all multiply-adds: a larger miss of the target is said
 BATCH = 16
+STEPS = " or ".join(str(multiple) for _, multiple in reversed(thinning.MULTIPLES))
 _LISTED = 5
 
 
@@ -32,37 +34,39 @@ def apply(model: nn.Module, step: Step, studio: Studio) -> nn.Module:
     With a floor it goes there in rounds and stops before the one that falls below. Raises ConversionError when the
     graph cannot be followed, or the share cannot be reached.
     """
-    model.eval()
     target, whole = multiplyadds.asked(step), multiplyadds.total(model, studio.arguments)
-    rounds = ROUNDS if studio.settings.floor != "" else 1
-    studio.record(target=target, multiplyadds_before=whole)
-    for number in range(1, rounds + 1):
-        slim = _thinner(model, studio, whole, target * number / rounds)
-        how = Settling(
-            label="channels",
-            batches=together(slim, studio.calibration(), BATCH),
-            epochs=studio.settings.epochs / rounds,
+    if not whole:
+        raise ConversionError(
+            "the model has no convolution and no dense layer to take channels from", remedy=thinning.LEAVE_OUT
         )
+    rounds, source, reached = ROUNDS if studio.settings.floor != "" else 1, model, 0.0
+    studio.record(target=target, multiplyadds_before=whole)
+    for wanted in (target * number / rounds for number in range(1, rounds + 1)):
+        if wanted <= reached:
+            continue  # the steps of the round before were that large
+        slim = thinner(model, studio, whole, wanted)
+        batches = together(slim, studio.calibration(), BATCH)
+        how = Settling(label="channels", batches=batches, epochs=studio.settings.epochs / rounds)
         slim = settled(slim, model, how, studio)
         share = 1 - multiplyadds.total(slim, studio.arguments) / whole
         score = studio.score(slim) if rounds > 1 else None
-        if number > 1 and studio.below_floor(score):
-            reached = 1 - multiplyadds.total(model, studio.arguments) / whole
+        if reached and studio.below_floor(score):
             studio.stopped = (
                 f"at {reached:.0%} fewer multiply-adds, of {target:.0%} asked for: {share:.0%} fewer lead to "
                 f"{studio.spelled(score)}, beyond the floor {studio.spelled_floor()}"
             )
             studio.note(f"channels({target:g}) stopped {studio.stopped}")
             break
-        model = slim
-        studio.record(removed_share=share, multiplyadds_after=round(whole * (1 - share)))
+        model, reached = slim, share
         if studio.below_floor(score):
             break  # the very first round: the driver refuses the step and says why
-    _say_when_off(studio, target)
+    after = multiplyadds.total(model, studio.arguments)
+    studio.record(removed_share=reached, multiplyadds_after=after, removed_channels=_lost(source, model))
+    _say_when_off(studio, target, reached)
     return model
 
 
-def _thinner(model: nn.Module, studio: Studio, whole: int, target: float) -> nn.Module:
+def thinner(model: nn.Module, studio: Studio, whole: int, target: float) -> nn.Module:
     """A copy without so many channels that `target` of the `whole` multiply-adds are gone."""
     batches = together(model, studio.calibration(), BATCH)
     followed = thinning.follow(model, studio.arguments, batches[0])
@@ -74,12 +78,11 @@ def _thinner(model: nn.Module, studio: Studio, whole: int, target: float) -> nn.
     if reached < target - SLACK:
         raise ConversionError(
             f"channels({target:g}) cannot be reached: at most {reached:.0%} of the multiply-adds can go with whole "
-            f"steps of {thinning.MULTIPLE} channels and {thinning.KEPT_SHARE:.0%} of every layer kept",
+            f"steps of {STEPS} channels and {thinning.KEPT_SHARE:.0%} of every layer kept",
             remedy=_reachable(reached),
         )
     units = {layer: ranked[layer][:count] for layer, count in plan.removed.items()}
     removed = silencing.unwanted_channels(followed.groups, units)
-    studio.record(removed_channels={layer: float(len(channels)) for layer, channels in removed.items()})
     fitted = refitting.refit(model, followed.groups, removed, batches)
     slims = [thinning.without(each, studio.arguments, removed) for each in (fitted, model)]
     return min(slims, key=lambda slim: sensitivity.distance(slim, model, batches))
@@ -96,12 +99,20 @@ def _say_who_is_left(studio: Studio, left: dict[str, str]) -> None:
     studio.record(left_alone=[f"{layer}: {reason}" for layer, reason in left.items()])
 
 
-def _say_when_off(studio: Studio, target: float) -> None:
-    share = studio.facts.get("removed_share", target)
-    if not studio.stopped and isinstance(share, float) and share - target > SLACK:
+def _lost(source: nn.Module, model: nn.Module) -> dict[str, float]:
+    """Output channels that each layer has less than in the source."""
+    before = {name: layer.weight.shape for name, layer in source.named_modules() if isinstance(layer, COUNTED)}
+    after = {name: model.get_submodule(name).weight.shape for name in before}
+    axis = {name: int(getattr(model.get_submodule(name), "transposed", False)) for name in before}
+    lost = {name: float(before[name][axis[name]] - after[name][axis[name]]) for name in before}
+    return {name: count for name, count in lost.items() if count}
+
+
+def _say_when_off(studio: Studio, target: float, reached: float) -> None:
+    if not studio.stopped and reached - target > SLACK:
         studio.note(
-            f"{share:.0%} of the multiply-adds were removed where {target:.0%} were asked for: channels go in steps of "
-            f"{thinning.MULTIPLE}"
+            f"{reached:.0%} of the multiply-adds were removed where {target:.0%} were asked for: channels go in steps "
+            f"of {STEPS}"
         )
 
 

@@ -60,7 +60,6 @@ def apply(model: nn.Module, step: Step, studio: Studio) -> nn.Module:
 
     Raises ConversionError when no layer would be faster for it.
     """
-    model.eval()
     target, watched = multiplyadds.asked(step), studio.settings.floor != ""
     material = _material(model, studio)
     for part in RETREATS if watched else RETREATS[:1]:
@@ -155,7 +154,7 @@ def _say(outcome: Outcome, whole: dict[str, int], target: float, studio: Studio,
     studio.record(left_alone=[f"{name}: {reason}" for name, reason in outcome.left.items()])
     if abs(share - target) > SLACK:
         studio.note(
-            f"lowrank: {share:.0%} of the multiply-adds of the layers that can be split were removed, not {target:.0%}: "
+            f"lowrank: {share:.0%} of the multiply-adds of the layers that can be split went, not {target:.0%}: "
             f"ranks go in steps of {ranks.TILE}, and every split must pay"
         )
 

@@ -7,10 +7,11 @@ channels that is a rank of 16 (0.66 of the time) but not of 24 (1.04 of the time
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from converters.compress.exchanging import nearer
 from converters.compress.factors import Rank
 from harness.records import Record
 
@@ -97,7 +98,26 @@ def choose(layers: Mapping[str, Sequence[Option]], target: float) -> dict[str, O
         _, name, _ = min(rated)
         smaller = [option for option in layers[name] if option.macs < chosen[name].macs]
         chosen[name] = max(smaller, key=lambda option: option.macs)
-    return chosen
+    return nearer(
+        chosen,
+        lambda state: _exchanges(layers, state),
+        lambda state: 1 - sum(option.macs for option in state.values()) / total,
+        lambda state: sum(option.loss for option in state.values()),
+        target,
+    )
+
+
+def _exchanges(layers: Mapping[str, Sequence[Option]], chosen: dict[str, Option]) -> Iterator[dict[str, Option]]:
+    """Every choice in which one layer costs more, and another one perhaps less."""
+    for one, found in layers.items():
+        larger = [option for option in found if option.macs > chosen[one].macs]
+        if not larger:
+            continue
+        back = {**chosen, one: min(larger, key=lambda option: option.macs)}
+        yield back
+        for other, options_there in layers.items():
+            if other != one:
+                yield from ({**back, other: each} for each in options_there if each.macs < chosen[other].macs)
 
 
 def _ranks(form: Form) -> list[Rank]:

@@ -16,6 +16,8 @@ from converters.compress.multiplyadds import Tensors
 from converters.compress.sampling import rows_of
 from converters.compress.studio import Studio
 
+FEW = 8  # samples; what hangs on a channel shows on many inputs, or not at all
+
 
 @dataclass(frozen=True)
 class Settling:
@@ -32,8 +34,10 @@ def settled(thin: nn.Module, before: nn.Module, how: Settling, studio: Studio) -
     with nullcontext() if follows else running_statistics.held(thin):
         tuned = studio.tune(thin, label=how.label, epochs=how.epochs)
     studio.record(statistics="measured anew" if follows else "as they were")
+    rows = sum(map(rows_of, how.batches))
+    if rows < FEW:
+        studio.note(f"{how.label}: only {rows} samples told what may go; add get_calibration_data()")
     if not tuned:
-        rows = sum(map(rows_of, how.batches))
         studio.note(
             f"{how.label}: nothing was trained, there is no training data; layers were only fitted on {rows} samples"
         )

@@ -6,25 +6,29 @@ Imports torch: for child processes only.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
 
+from converters import following
 from converters.compress import dependencies, multiplyadds, sensitivity, silencing
-from converters.compress.channel_plan import Choice, Part, Plan, Price, choose, steps
+from converters.compress.channel_plan import Choice, Curve, Part, Plan, Price, choose, steps
 from converters.compress.dependencies import FAULTS, Group, Member
 from converters.compress.multiplyadds import Tensors
-from converters.compress.sampling import first_rows
+from converters.compress.sampling import first_rows, split
+from converters.workshop import Progress
 from harness.errors import ConversionError
 from harness.records import Record
 
 # XNNPACK works on 16 output channels at a time, float and int8, in both runtimes: 68 channels take as long as 80
-# (benchmarks/layer_costs.py). A layer of few channels would hardly have a choice then, and for 8 there are kernels too.
-MULTIPLE, MULTIPLE_OF_NARROW, NARROW = 16, 8, 32
+# (benchmarks/layer_costs.py). Narrow layers would have no choice then; theirs is finer, and what they lose is saved by
+# the layers that read them.
+MULTIPLES = ((32, 16), (16, 8), (0, 4))  # of layers wider than so many channels
 KEPT_SHARE = 1 / 8  # at least, of every group: a layer of a few channels is a wall
-CURVE_SAMPLES = 16
+CURVE_SAMPLES = (4, 16)  # at least and at most
+MOST_MULTIPLYADDS = 200_000_000_000  # for all curves: about a minute
 LEAVE_OUT = "leave `channels` out of this model's recipes"
 
 
@@ -66,17 +70,22 @@ def plan(model: nn.Module, scene: Scene, target: float) -> tuple[Plan, dict[str,
     """
     scores = sensitivity.importance(model, scene.groups, scene.batches)
     ranked = {layer: sensitivity.order(each) for layer, each in scores.items()}
-    looked_at = first_rows(scene.batches, CURVE_SAMPLES)
     choices = [
-        Choice(
-            group=group.layer,
-            units=group.units,
-            steps=_steps(group),
-            curve=sensitivity.curve(model, group, ranked[group.layer], looked_at),
-        )
-        for group in scene.groups
+        Choice(group=group.layer, units=group.units, steps=_steps(group), curve=curve)
+        for group, curve in zip(scene.groups, _curves(model, scene, ranked), strict=True)
     ]
     return choose(choices, _prices(model, scene), target), ranked
+
+
+def _curves(model: nn.Module, scene: Scene, ranked: Mapping[str, Sequence[int]]) -> Iterator[Curve]:
+    """One per group, on as many samples as the network's size allows."""
+    calls = max(1, multiplyadds.total(model, scene.arguments)) * len(scene.groups) * len(sensitivity.LEVELS)
+    rows = min(max(MOST_MULTIPLYADDS // calls, CURVE_SAMPLES[0]), CURVE_SAMPLES[1])
+    few = [piece for batch in first_rows(scene.batches, rows) for piece in split(batch, rows)]
+    for number, group in enumerate(scene.groups):
+        now = f"channels, how much hangs on {group.layer}"
+        print(following.line(Progress(done=number, total=len(scene.groups), now=now)), flush=True)  # noqa: T201
+        yield sensitivity.curve(model, group, ranked[group.layer], first_rows(few, rows))
 
 
 def without(model: nn.Module, arguments: Tensors, unwanted: Mapping[str, Sequence[int]]) -> nn.Module:
@@ -96,7 +105,7 @@ def without(model: nn.Module, arguments: Tensors, unwanted: Mapping[str, Sequenc
 
 def _steps(group: Group) -> tuple[int, ...]:
     """A unit is as many channels as the group has parts, and it is channels that are rounded."""
-    multiple = MULTIPLE_OF_NARROW if group.width <= NARROW else MULTIPLE
+    multiple = next(multiple for wider, multiple in MULTIPLES if group.width > wider)
     multiple //= math.gcd(multiple, group.parts)
     return steps(group.units, multiple, math.ceil(group.units * KEPT_SHARE))
 
