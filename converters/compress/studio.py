@@ -49,7 +49,6 @@ class Studio:
         self.notes: list[str] = [*(self.lessons.notes if self.lessons else ())]
         self.facts: dict[str, Fact] = {}
         self.objective = Objective(objectives.own(module, path), self.reference)
-        self.root = Path(job.store)
         self._job, self._path = job, path
         self._own_training = userfile.function(module, "train")
         self._calibration = (prepared, facts.model.calibration_samples)

@@ -85,6 +85,18 @@ def test_without_training_data_it_is_done_in_one_shot_with_a_note(pupil: Pupil, 
     assert any("one shot" in note and "get_training_data" in note for note in studio.notes)
 
 
+def test_in_one_shot_batch_norms_are_measured_anew_on_the_calibration_samples(pupil: Pupil, tmp_path: Path) -> None:
+    studio = pupil.studio("prune(0.9,global)", tmp_path, {"get_training_data": None})
+    pruned, plain = prune.apply(pupil.model(), step("0.9", "global"), studio), pupil.model()
+    assert not torch.equal(pruned.second.running_mean, plain.second.running_mean)
+    stale = pupil.model()
+    stale.load_state_dict({**pruned.state_dict(), **{k: v for k, v in plain.state_dict().items() if "running" in k}})
+    inputs = torch.cat([batch[0] for batch in studio.calibration()])
+    with torch.no_grad():
+        wanted = plain(inputs)
+        assert (pruned(inputs) - wanted).square().mean() < (stale(inputs) - wanted).square().mean()
+
+
 def test_a_network_without_a_layer_that_the_pattern_divides_is_refused(pupil: Pupil, tmp_path: Path) -> None:
     studio = pupil.studio("prune(2:4)", tmp_path)
     with pytest.raises(ConversionError, match=r"finds no layer.*7 inputs are no multiple of 4") as refused:
