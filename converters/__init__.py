@@ -8,7 +8,7 @@ from __future__ import annotations
 from converters.building import convert
 from converters.preparing import prepare
 from converters.scoring import score
-from converters.workshop import Prepared, Workshop
+from converters.workshop import Prepared, Progress, Workshop
 
 # Who makes the file, as `module:function`; imported in the child process only. Ready-made files need no converter.
 CONVERTERS: dict[str, str] = {
@@ -17,4 +17,4 @@ CONVERTERS: dict[str, str] = {
     "as-is": "converters.passthrough:convert",
 }
 
-__all__ = ["CONVERTERS", "Prepared", "Workshop", "convert", "prepare", "score"]
+__all__ = ["CONVERTERS", "Prepared", "Progress", "Workshop", "convert", "prepare", "score"]

@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from converters import cache, digests, job, recipes
+from converters import cache, digests, job, recipes, shaping
+from converters.shaping import Shaped
 from converters.workshop import Prepared, Workshop, read_facts
 from harness.records import Failure, Recipe, Record, Runtime, Variant
 
@@ -38,6 +39,7 @@ class _Order(Record, frozen=True, kw_only=True):
     recipe: Recipe
     workshop: Workshop
     key: str
+    shaped: Shaped = Shaped()
 
 
 def convert(prepared: Prepared, runtime: Runtime, recipe: Recipe, *, workshop: Workshop) -> Variant:
@@ -51,9 +53,19 @@ def convert(prepared: Prepared, runtime: Runtime, recipe: Recipe, *, workshop: W
     variant = Variant(id=f"{runtime}/{stem}", runtime=runtime, recipe=recipe.name, tools=tools)
     failure = _refusal(prepared, runtime, recipe) or _missing(tools, runtime)
     if failure is None:
-        variant = _build(_order(variant, prepared, recipe, workshop))
+        variant = _made(variant, prepared, recipe, workshop)
         return replace(variant, seconds=time.monotonic() - started)
     return replace(variant, failure=failure, seconds=time.monotonic() - started)
+
+
+def _made(variant: Variant, prepared: Prepared, recipe: Recipe, workshop: Workshop) -> Variant:
+    """Compressed first where the recipe says so, then built."""
+    steps = recipes.compressions(recipe)
+    shaped = shaping.shape(prepared, steps, workshop=workshop) if steps else Shaped()
+    if shaped.failure is not None:
+        return replace(variant, failure=shaped.failure)
+    variant = _build(_order(variant, prepared, recipe, workshop, shaped))
+    return replace(variant, history=shaped.history, warnings=(*shaped.warnings, *variant.warnings))
 
 
 def _refusal(prepared: Prepared, runtime: Runtime, recipe: Recipe) -> Failure | None:
@@ -66,6 +78,9 @@ def _refusal(prepared: Prepared, runtime: Runtime, recipe: Recipe) -> Failure | 
         return _unsupported("`as-is` is for ready-made .tflite and .pte files", "name a recipe, such as fp32")
     if reason := recipes.supported(recipe, runtime):
         return _unsupported(reason, "see `pocketbench recipes` for what each runtime has")
+    if recipes.compressions(recipe) and prepared.model.format != "python":
+        reason = "compression steps work on the layers of a model's Python code, which a .pt2 no longer has"
+        return Failure(stage="convert", reason=reason, remedy="name the Python file with the model's get_model()")
     if recipes.calibrated(recipe) and not prepared.model.calibration_samples:
         reason = f"{recipe.name} needs calibration data, the model has none"
         return Failure(stage="convert", reason=reason, remedy=_CALIBRATE[prepared.model.format])
@@ -95,12 +110,12 @@ def _tools(prepared: Prepared, runtime: Runtime, recipe: Recipe) -> tuple[str, .
     return (*_LOWERING[runtime], *(_QUANTIZING if quantized else ()))
 
 
-def _order(variant: Variant, prepared: Prepared, recipe: Recipe, shop: Workshop) -> _Order:
+def _order(variant: Variant, prepared: Prepared, recipe: Recipe, shop: Workshop, shaped: Shaped) -> _Order:
     facts = read_facts(Path(prepared.folder))
     calibration = facts.calibration if recipes.calibrated(recipe) else ""
     parts = (prepared.model.fingerprint, variant.runtime, recipe.name, calibration, variant.tools)
-    key = digests.of_record([*parts, digests.of_our_code()])
-    return _Order(variant=variant, prepared=prepared, recipe=recipe, workshop=shop, key=key)
+    key = digests.of_record([*parts, shaped.fingerprint, digests.of_our_code()])
+    return _Order(variant=variant, prepared=prepared, recipe=recipe, workshop=shop, key=key, shaped=shaped)
 
 
 def _build(order: _Order) -> Variant:
@@ -143,7 +158,7 @@ def _float_build(order: _Order) -> Variant | None:
     if order.variant.runtime != "tflite" or recipes.quantization(order.recipe) in ("", "fp32"):
         return None
     shop = replace(order.workshop, fresh=False)
-    return convert(order.prepared, "tflite", recipes.parse("fp32"), workshop=shop)
+    return convert(order.prepared, "tflite", recipes.floating(order.recipe), workshop=shop)
 
 
 def _run(order: _Order, draft: Path, float_build: str) -> job.Answer:
@@ -155,6 +170,7 @@ def _run(order: _Order, draft: Path, float_build: str) -> job.Answer:
         recipe=order.recipe,
         folder=str(draft),
         float_build=float_build,
+        shaped=order.shaped.folder,
     )
     log = Path(order.workshop.logs) / f"convert-{variant.id.replace('/', '-')}.log"
     return job.run(task, workshop=order.workshop, log=log, cwd=Path(prepared.root))

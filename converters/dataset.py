@@ -23,7 +23,7 @@ LABELS = "labels.npy"
 
 
 class Subject(Record, frozen=True, kw_only=True):
-    """The torch model while it is looked at. arrays: its example inputs."""
+    """The torch model while it is looked at. arrays: its example inputs. operators: what one call of it runs."""
 
     job: PrepareJob
     network: Any
@@ -33,6 +33,7 @@ class Subject(Record, frozen=True, kw_only=True):
     module: ModuleType | None = None
     notes: tuple[str, ...] = ()
     random_weights: bool = False
+    operators: dict[str, int] = {}
 
     @property
     def path(self) -> Path:

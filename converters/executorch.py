@@ -6,7 +6,6 @@ For child processes only.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -34,21 +33,19 @@ Tensors = tuple[torch.Tensor, ...]
 def convert(job: ConvertJob) -> Build:
     """Make the file, run it next to the eager model of the same variant and next to the source model, look inside."""
     prepared, target = Path(job.prepared), Path(job.folder) / FILE
-    facts = read_facts(prepared)
-    inputs, expected = numerics.of_prepared(prepared)
+    inputs, expected = numerics.of_prepared(prepared, job.shaped)
     arguments = torchmodel.tensors(inputs[0])
-    model = torchmodel.flat(torchmodel.again(Path(job.path), prepared, facts), arguments)
     name = recipes.quantization(job.recipe)
-    calibration = samples.read(prepared / "calibration", "input", facts.model.calibration_samples)
-    variant = _variant(model, name, arguments, calibration)
+    whose = numerics.COMPRESSED if job.shaped else numerics.SOURCE
+    variant = _variant(_float(job, arguments), job, arguments)
     with half_convolutions() if name == "fp16" else nullcontext(()) as warnings:
         target.write_bytes(_lower(variant, arguments))
     if name == "fp32":
-        warnings += numerics.check(target, inputs, expected, "float")
+        warnings += numerics.check(target, inputs, expected, "float", whose)
     else:
         eager = [torchmodel.run(variant, arrays) for arrays in inputs]
         warnings += numerics.check(target, inputs, eager, "same-variant")
-        warnings += numerics.judge(numerics.compare(eager, expected), "quantized")
+        warnings += numerics.judge(numerics.compare(eager, expected), "quantized", whose)
     return Build(file=FILE, sha256=digests.of_file(target), contents=contents.inspect(target), warnings=warnings)
 
 
@@ -58,19 +55,33 @@ def _lower(model: torch.nn.Module, arguments: Tensors) -> bytes:
     return bytes(edge.to_executorch().buffer)
 
 
-def _variant(model: torch.nn.Module, name: str, arguments: Tensors, calibration: Sequence[Arrays]) -> torch.nn.Module:
-    """The eager model that the recipe makes of the source model."""
+def _float(job: ConvertJob, arguments: Tensors) -> torch.nn.Module:
+    prepared = Path(job.prepared)
+    if job.shaped:
+        return torchmodel.shaped(Path(job.shaped))
+    return torchmodel.flat(torchmodel.again(Path(job.path), prepared, read_facts(prepared)), arguments)
+
+
+def _calibration(prepared: Path) -> list[Arrays]:
+    return samples.read(prepared / "calibration", "input", read_facts(prepared).model.calibration_samples)
+
+
+def _variant(model: torch.nn.Module, job: ConvertJob, arguments: Tensors) -> torch.nn.Module:
+    """The eager model that the recipe's quantization makes of the float model."""
+    name = recipes.quantization(job.recipe)
     if name == "fp32":
         return model
     if name == "fp16":
         return Half(model).eval()
     dynamic = name == "dynamic_wi8_afp32"
-    config = get_symmetric_quantization_config(is_per_channel=True, is_dynamic=dynamic)
+    config = get_symmetric_quantization_config(
+        is_per_channel=not recipes.one_scale(job.recipe.steps), is_dynamic=dynamic
+    )
     quantizer = XNNPACKQuantizer().set_global(config) if dynamic else clamped.Quantizer(config)
     observed: Any = prepare_pt2e(torch.export.export(model, arguments).module(), quantizer)
     with torch.no_grad():
         # A dynamic recipe has no ranges to find; one call lets its observers see the shapes.
-        for tensors in [arguments] if dynamic else map(torchmodel.tensors, calibration):
+        for tensors in [arguments] if dynamic else map(torchmodel.tensors, _calibration(Path(job.prepared))):
             observed(*tensors)
     return convert_pt2e(observed)
 

@@ -17,9 +17,22 @@ from converters.manifest import Known
 from converters.workshop import Workshop
 from harness.errors import ProcessCrashed, ProcessError, ProcessMemory, ProcessTimeout
 from harness.process import Bounds, execute
-from harness.records import Contents, Failure, Format, Model, ModelSource, Recipe, Record, Runtime
+from harness.records import (
+    Contents,
+    Failure,
+    Format,
+    Model,
+    ModelSource,
+    Recipe,
+    Record,
+    Runtime,
+    Step,
+    StepResult,
+    Training,
+)
 
 ANSWER = "answer.json"
+SHAPE = "shape.json"
 Stage = Literal["prepare", "convert", "quality"]
 
 # Conversions are compared and cached: one thread, no hash seed and no network that differ from run to run.
@@ -35,11 +48,6 @@ _FIXED = {
     "PYTHONUNBUFFERED": "1",
     "TOKENIZERS_PARALLELISM": "false",
 }
-_WHAT: dict[Stage, str] = {
-    "prepare": "preparing the model",
-    "convert": "the conversion",
-    "quality": "the model's own metric",
-}
 _UNLESS_SET = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 
 
@@ -54,7 +62,8 @@ class PrepareJob(Record, frozen=True, kw_only=True, tag="prepare"):
 
 
 class ConvertJob(Record, frozen=True, kw_only=True, tag="convert"):
-    """Make one build in `folder`. float_build: the fp32 .tflite that TFLite's quantizations start from."""
+    """Make one build in `folder`. float_build: the fp32 .tflite that TFLite's quantizations start from. shaped: folder
+    of the model after the recipe's compression steps, "" without any."""
 
     path: str
     prepared: str
@@ -62,6 +71,21 @@ class ConvertJob(Record, frozen=True, kw_only=True, tag="convert"):
     recipe: Recipe
     folder: str
     float_build: str = ""
+    shaped: str = ""
+
+
+class ShapeJob(Record, frozen=True, kw_only=True, tag="shape"):
+    """Do a recipe's compression steps; the float model goes to `folder`. checkpoints: folder where a training that was
+    cut off is taken up again. store: the cache, whose own files are nothing that the user's code read."""
+
+    path: str
+    prepared: str
+    steps: tuple[Step, ...]
+    training: Training
+    seed: int
+    folder: str
+    checkpoints: str
+    store: str
 
 
 class ScoreJob(Record, frozen=True, kw_only=True, tag="score"):
@@ -73,7 +97,13 @@ class ScoreJob(Record, frozen=True, kw_only=True, tag="score"):
     folder: str
 
 
-Job = PrepareJob | ConvertJob | ScoreJob
+Job = PrepareJob | ConvertJob | ShapeJob | ScoreJob
+_WHAT: dict[type[Record], str] = {
+    PrepareJob: "preparing the model",
+    ConvertJob: "the conversion",
+    ShapeJob: "the compression",
+    ScoreJob: "the model's own metric",
+}
 
 
 class Build(Record, frozen=True, kw_only=True):
@@ -82,6 +112,14 @@ class Build(Record, frozen=True, kw_only=True):
     file: str
     sha256: str
     contents: Contents
+    warnings: tuple[str, ...] = ()
+
+
+class Shape(Record, frozen=True, kw_only=True):
+    """What the compression steps gave: shape.json. fingerprint: of the resulting model."""
+
+    fingerprint: str
+    history: tuple[StepResult, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
@@ -138,7 +176,7 @@ def stage_of(job: Job) -> Stage:
     """The word that Failure.stage has for this kind of job."""
     if isinstance(job, PrepareJob):
         return "prepare"
-    return "convert" if isinstance(job, ConvertJob) else "quality"
+    return "quality" if isinstance(job, ScoreJob) else "convert"
 
 
 def _killed(job: Job, error: ProcessError, workshop: Workshop, log: Path) -> Failure:
@@ -146,14 +184,15 @@ def _killed(job: Job, error: ProcessError, workshop: Workshop, log: Path) -> Fai
     if isinstance(error, ProcessTimeout):
         reason = f"was stopped after its limit of {limits.timeout_secs:g} s"
         remedy = "raise limits.timeout_secs in bench.yaml, or make the model or its data smaller"
+        if isinstance(job, ShapeJob):
+            remedy = "run again, the training goes on from its last checkpoint; or raise limits.timeout_secs"
     elif isinstance(error, ProcessMemory):
         reason = f"needed more memory than its limit of {limits.memory_limit_mb} MB and was stopped"
         remedy = "raise limits.memory_limit_mb in bench.yaml, or make the model or its data smaller"
     else:
         reason = f"crashed: its process {_how(error)}"
         remedy = "see the log; a damaged file or a fault in the converter are the usual causes"
-    stage = stage_of(job)
-    return Failure(stage=stage, reason=f"{_WHAT[stage]} {reason}", remedy=remedy, log=str(log))
+    return Failure(stage=stage_of(job), reason=f"{_WHAT[type(job)]} {reason}", remedy=remedy, log=str(log))
 
 
 def _how(error: ProcessError) -> str:

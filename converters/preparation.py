@@ -16,6 +16,7 @@ from converters import dataset, digests, exported, manifest, metric, samples, to
 from converters.dataset import Subject
 from converters.job import Answer, PrepareJob
 from converters.manifest import Known
+from converters.source_operators import Counting
 from converters.tracking import Tracker
 from converters.workshop import Facts, write_facts
 from harness.records import Model
@@ -84,11 +85,11 @@ def _from_exported(job: PrepareJob) -> Subject:
 def _with_outputs(subject: Subject) -> Subject:
     """Run the model on its own arguments: it must give finite tensors."""
     samples.check(subject.arrays, subject.inputs, "get_args()")
-    with userfile.blaming(subject.path, "when the model was run on get_args()"):
+    with userfile.blaming(subject.path, "when the model was run on get_args()"), Counting() as counting:
         outputs = torchmodel.run(subject.network, subject.arrays)
     specs = torchmodel.specs(outputs, [f"output_{index}" for index in range(len(outputs))])
     samples.check_outputs(outputs, specs, "get_args()")
-    return replace(subject, outputs=specs)
+    return replace(subject, outputs=specs, operators=counting.operators())
 
 
 def _fingerprint(job: PrepareJob, subject: Subject, tracker: Tracker) -> str:
@@ -110,6 +111,7 @@ def _model(job: PrepareJob, subject: Subject, fingerprint: str) -> Model:
         inputs=subject.inputs,
         outputs=subject.outputs,
         parameters=sum(parameter.numel() for parameter in subject.network.parameters()),
+        operators=subject.operators,
         random_weights=subject.random_weights,
     )
 

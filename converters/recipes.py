@@ -7,7 +7,10 @@ A recipe is steps joined by `+`, left to right: compression steps first, exactly
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from difflib import get_close_matches
+
+from msgspec.structs import replace
 
 from harness.errors import ExperimentError
 from harness.records import Recipe, Record, Runtime, Step
@@ -59,18 +62,43 @@ RECIPES: dict[str, Quantization] = {
     ),
 }
 
+_TRAINED_FOR = "static_wi8_ai8"  # what `qat` simulates
+_SPARSE = ("fp32", "static_wi8_ai8")
+_DENSE_ONLY = "ExecuTorch's format has no sparse tensors; zipped or packed, zeros take next to nothing there as well"
 _RATIO = r"0?\.\d*[1-9]\d*"
+_COUNT = r"[1-9]\d*"
+_UP_TO_256 = r"[2-9]|[1-9]\d|1\d\d|2[0-4]\d|25[0-6]"
 COMPRESSIONS: dict[str, Compression] = {
-    "channels": Compression(summary="remove whole channels", rank=0, arguments=_RATIO, example="channels(0.3)"),
-    "lowrank": Compression(summary="split layers into thinner ones", rank=1, arguments=_RATIO, example="lowrank(0.5)"),
+    "channels": Compression(
+        summary="remove whole channels, and with them this share of the multiply-adds",
+        rank=0,
+        arguments=_RATIO,
+        example="channels(0.3)",
+    ),
+    "lowrank": Compression(
+        summary="split layers into thinner ones, for this share of their multiply-adds",
+        rank=1,
+        arguments=_RATIO,
+        example="lowrank(0.5)",
+    ),
     "distill": Compression(
-        summary="train against a teacher", rank=2, arguments=r"[^()]+\.py", example="distill(teacher.py)"
+        summary="train against a teacher, alone or as the loss of the other steps",
+        rank=2,
+        arguments=r"[^(),]+\.py",
+        example="distill(teacher.py)",
     ),
     "prune": Compression(
-        summary="set small weights to zero", rank=3, arguments=rf"{_RATIO}|[1-9]\d*:[1-9]\d*", example="prune(0.8)"
+        summary="set this share of small weights to zero: per layer, `0.8,global`, in blocks `0.8,1x4`, or `2:4`; "
+        "`0.8,sparse` leaves the zeros out of a .tflite",
+        rank=3,
+        arguments=rf"{_RATIO}(?:,(?!1x1){_COUNT}x{_COUNT})?(?:,global)?(?:,sparse)?|{_COUNT}:{_COUNT}(?:,sparse)?",
+        example="prune(0.8)",
     ),
     "cluster": Compression(
-        summary="few distinct values per layer", rank=4, arguments=r"[2-9]|[1-9]\d+", example="cluster(16)"
+        summary="2 to 256 distinct values per layer, or per output channel: `cluster(16,channel)`",
+        rank=4,
+        arguments=rf"(?:{_UP_TO_256})(?:,channel)?",
+        example="cluster(16)",
     ),
     "qat": Compression(summary="train with quantization simulated", rank=5, arguments="", example="qat"),
 }
@@ -107,10 +135,12 @@ def parse(name: str) -> Recipe:
 
 
 def supported(recipe: Recipe, runtime: Runtime) -> str:
-    """The reason why `runtime` has not got `recipe`, or "" when it has."""
+    """The reason why `runtime` has not got `recipe`, or "" when it has; compression steps are the same for both."""
+    if sparse(recipe) and (runtime != "tflite" or quantization(recipe) not in _SPARSE):
+        return _DENSE_ONLY if runtime != "tflite" else f"sparse storage is for {' and '.join(_SPARSE)} only"
     for step in recipe.steps:
         if step.name in COMPRESSIONS:
-            return f"the step `{_spell(step)}` is known but not available in this version"
+            continue
         reason = RECIPES[step.name].lacking.get(runtime, "")
         if reason:
             return reason
@@ -120,6 +150,32 @@ def supported(recipe: Recipe, runtime: Runtime) -> str:
 def quantization(recipe: Recipe) -> str:
     """Name of the quantization that ends a recipe; "" for `as-is`."""
     return recipe.steps[-1].name if recipe.steps else ""
+
+
+def compressions(recipe: Recipe) -> tuple[Step, ...]:
+    """The steps before the quantization; how their result is stored is none of their business."""
+    return tuple(
+        replace(step, arguments=tuple(each for each in step.arguments if each != "sparse"))
+        for step in recipe.steps
+        if step.name in COMPRESSIONS
+    )
+
+
+def sparse(recipe: Recipe) -> bool:
+    """Whether zeros are to be left out of the file."""
+    return any("sparse" in step.arguments for step in recipe.steps)
+
+
+def floating(recipe: Recipe) -> Recipe:
+    """The same compression without the quantization."""
+    steps = (*compressions(recipe), Step(name="fp32"))
+    return Recipe(name="+".join(map(_spell, steps)), steps=steps)
+
+
+def one_scale(steps: Iterable[Step]) -> bool:
+    """Whether all weights of a layer must share one scale: with one for each channel, a layer's few shared values would
+    become as many different integers again."""
+    return any(step.name == "cluster" and "channel" not in step.arguments for step in steps)
 
 
 def calibrated(recipe: Recipe) -> bool:
@@ -151,7 +207,7 @@ def _compression(name: str, argument: str, recipe: str) -> Step:
             f"`{name}({argument})` in the recipe `{recipe}` has a wrong argument",
             remedy=f"write it as in `{known.example}`",
         )
-    return Step(name=name, arguments=(argument,) if argument else ())
+    return Step(name=name, arguments=tuple(argument.split(",")) if argument else ())
 
 
 def _possible_pattern(argument: str) -> bool:
@@ -174,10 +230,10 @@ def _check_order(steps: tuple[Step, ...], recipe: str) -> None:
     if tuple(ordered) != steps:
         right = "+".join(map(_spell, ordered))
         raise ExperimentError(f"the steps of the recipe `{recipe}` are in the wrong order", remedy=f"write `{right}`")
-    if any(step.name == "qat" for step in steps) and not RECIPES[steps[-1].name].calibrated:
+    if any(step.name == "qat" for step in steps) and steps[-1].name != _TRAINED_FOR:
         raise ExperimentError(
-            f"`qat` in the recipe `{recipe}` trains for integers, `{steps[-1].name}` has none",
-            remedy="end it with static_wi8_ai8",
+            f"`qat` in the recipe `{recipe}` trains for 8-bit integers throughout, which `{steps[-1].name}` has not",
+            remedy=f"end it with {_TRAINED_FOR}, or leave `qat` out",
         )
 
 

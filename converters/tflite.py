@@ -13,10 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from converters import contents, dead_channels, digests, numerics, recipes, samples
+from converters import contents, dead_channels, digests, numerics, recipes, samples, sparse
 from converters.job import Build, ConvertJob
 from converters.samples import Arrays
 from converters.workshop import read_facts
+from harness.errors import ConversionError
+from harness.records import Recipe
 
 FILE = "model.tflite"
 _SIGNATURE = "serving_default"
@@ -31,9 +33,12 @@ def convert(job: ConvertJob) -> Build:
         _lower(job, target)
         warnings: tuple[str, ...] = ()
     else:
-        warnings = _quantize(Path(job.float_build), name, prepared, target)
-    inputs, expected = numerics.of_prepared(prepared)
-    warnings += numerics.check(target, inputs, expected, "float" if name == "fp32" else "quantized")
+        warnings = _quantize(job, target)
+    if recipes.sparse(job.recipe):
+        warnings += _encode_zeros(target)
+    inputs, expected = numerics.of_prepared(prepared, job.shaped)
+    whose = numerics.COMPRESSED if job.shaped else numerics.SOURCE
+    warnings += numerics.check(target, inputs, expected, "float" if name == "fp32" else "quantized", whose)
     return Build(file=FILE, sha256=digests.of_file(target), contents=contents.inspect(target), warnings=warnings)
 
 
@@ -43,10 +48,25 @@ def _lower(job: ConvertJob, target: Path) -> None:
     from converters import torchmodel
 
     prepared = Path(job.prepared)
-    model = torchmodel.again(Path(job.path), prepared, read_facts(prepared))
+    if job.shaped:
+        model = torchmodel.shaped(Path(job.shaped))
+    else:
+        model = torchmodel.again(Path(job.path), prepared, read_facts(prepared))
     arguments = torchmodel.tensors(numerics.of_prepared(prepared)[0][0])
     litert_torch.convert(torchmodel.flat(model, arguments), arguments).export(str(target))
     _shorten_names(target)
+
+
+def _encode_zeros(target: Path) -> tuple[str, ...]:
+    """The zeros left out of the file; raises ConversionError where that would not make it smaller."""
+    before = target.stat().st_size
+    count, reasons = sparse.encode(target)
+    if not count or target.stat().st_size >= before:
+        raise ConversionError(
+            "; ".join([f"sparse storage would not make the file of {before} bytes smaller", *reasons]),
+            remedy="leave `sparse` out, or prune more",
+        )
+    return tuple(reasons)
 
 
 def _shorten_names(path: Path) -> None:
@@ -67,12 +87,13 @@ def _shorten_names(path: Path) -> None:
     flatbuffer_utils.write_model(model, str(path))
 
 
-def _quantize(source: Path, name: str, prepared: Path, target: Path) -> tuple[str, ...]:
+def _quantize(job: ConvertJob, target: Path) -> tuple[str, ...]:
     """Write the quantized file; what the recipe leaves out on purpose comes back as warnings."""
     from ai_edge_quantizer import quantizer
 
+    source, name, prepared = Path(job.float_build), recipes.quantization(job.recipe), Path(job.prepared)
     start, revived = _without_dead_channels(source, name, target)
-    tool = quantizer.Quantizer(str(start), _RECIPES[name]())
+    tool = quantizer.Quantizer(str(start), _RECIPES[name](_granularity(job.recipe)))
     ranges = None
     if tool.need_calibration:
         # A list, not a generator: it is read twice. One thread: sums in one order, and the machine is shared.
@@ -107,31 +128,38 @@ def _named(row: Arrays, dtypes: list[np.dtype[Any]]) -> dict[str, np.ndarray[Any
     return {f"args_{index}": array.astype(dtypes[index]) for index, array in enumerate(row)}
 
 
-def _static(activation_bits: int) -> Any:
+def _granularity(recipe: Recipe) -> Any:
+    """One scale per output channel, or per tensor where a scale for each channel would spread shared values again."""
+    from ai_edge_quantizer.qtyping import QuantGranularity
+
+    return QuantGranularity.TENSORWISE if recipes.one_scale(recipe.steps) else QuantGranularity.CHANNELWISE
+
+
+def _static(activation_bits: int, granularity: Any) -> Any:
     """Integers inside, float32 at the inputs and outputs, so that the build can replace the fp32 one."""
     manager, operation, algorithm = _tools()
-    manager.add_static_config(".*", operation.ALL_SUPPORTED, activation_bits, 8)
+    manager.add_static_config(".*", operation.ALL_SUPPORTED, activation_bits, 8, granularity)
     for end in (operation.INPUT, operation.OUTPUT):
         manager.add_quantization_config(".*", end, None, algorithm.NO_QUANTIZE)
     return manager.get_quantization_recipe()
 
 
-def _dynamic() -> Any:
+def _dynamic(granularity: Any) -> Any:
     """All but depthwise convolutions: XNNPACK has no dynamic-range kernel for them, and the plain one is so slow that a
     network of them runs slower than in float (MobileNetV2: 12.7 ms with, 3.4 ms without, 3.8 ms in float)."""
     manager, operation, algorithm = _tools()
-    manager.add_dynamic_config(".*", operation.ALL_SUPPORTED, 8)
+    manager.add_dynamic_config(".*", operation.ALL_SUPPORTED, 8, granularity)
     manager.add_quantization_config(".*", operation.DEPTHWISE_CONV_2D, None, algorithm.NO_QUANTIZE)
     return manager.get_quantization_recipe()
 
 
-def _weight_only(bits: int) -> Any:
+def _weight_only(bits: int, granularity: Any) -> Any:
     manager, operation, _ = _tools()
-    manager.add_weight_only_config(".*", operation.ALL_SUPPORTED, bits)
+    manager.add_weight_only_config(".*", operation.ALL_SUPPORTED, bits, granularity)
     return manager.get_quantization_recipe()
 
 
-def _float16() -> Any:
+def _float16(_: Any) -> Any:
     """16 bits are a cast; the weight-only algorithm would leave the file as it is without a word."""
     manager, operation, algorithm = _tools()
     manager.add_weight_only_config(".*", operation.ALL_SUPPORTED, 16, algorithm_key=algorithm.FLOAT_CASTING)
@@ -147,13 +175,13 @@ def _tools() -> Any:
     return RecipeManager(), qtyping.TFLOperationName, AlgorithmName
 
 
-_RECIPES: dict[str, Callable[[], Any]] = {
+_RECIPES: dict[str, Callable[[Any], Any]] = {
     "fp16": _float16,
     "dynamic_wi8_afp32": _dynamic,
-    "static_wi8_ai8": lambda: _static(8),
-    "static_wi8_ai16": lambda: _static(16),
-    "weight_only_wi8_afp32": lambda: _weight_only(8),
-    "weight_only_wi4_afp32": lambda: _weight_only(4),
+    "static_wi8_ai8": lambda granularity: _static(8, granularity),
+    "static_wi8_ai16": lambda granularity: _static(16, granularity),
+    "weight_only_wi8_afp32": lambda granularity: _weight_only(8, granularity),
+    "weight_only_wi4_afp32": lambda granularity: _weight_only(4, granularity),
 }
 _LEFT_OUT = {
     ("dynamic_wi8_afp32", "DEPTHWISE_CONV_2D"): "depthwise convolutions stay float32: XNNPACK has no dynamic-range "

@@ -145,6 +145,11 @@ def again(path: Path, prepared: Path, facts: Facts) -> torch.nn.Module:
     return model
 
 
+def shaped(folder: Path) -> torch.nn.Module:
+    """The float model that the compression steps left in `folder`."""
+    return exported.load(folder / PROGRAM).module()
+
+
 def _check_same(model: torch.nn.Module, prepared: Path) -> None:
     """Random tensors outside of state_dict() would make every build another model."""
     inputs = samples.read(prepared / "evaluation", "input", 1)[0]

@@ -7,7 +7,7 @@ import linecache
 import sys
 import sysconfig
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -18,24 +18,27 @@ from converters.reasons import explain, one_line
 from harness.errors import ConversionError, SourceError
 
 REQUIRED = ("get_model", "get_args")
-OPTIONAL = ("get_calibration_data", "get_evaluation_data", "get_metric")
+OPTIONAL = (
+    *("get_calibration_data", "get_evaluation_data", "get_metric"),
+    *("get_training_data", "get_loss", "train"),
+)
 # One fixed name: it shadows no library, and no file name gets into the builds.
 MODULE = "model_source"
 _NOT_THE_USERS = tuple({sysconfig.get_path(name) for name in ("purelib", "platlib", "stdlib", "platstdlib")})
 _US = str(Path(__file__).parent)
 
 
-def load(path: Path) -> ModuleType:
+def load(path: Path, name: str = MODULE, required: Sequence[str] = REQUIRED) -> ModuleType:
     """Run the file as a module; its folder is importable, as for any script. Raises SourceError."""
-    spec = importlib.util.spec_from_file_location(MODULE, path)
+    spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[MODULE] = module
+    sys.modules[name] = module
     if str(path.parent) not in sys.path:
         sys.path.append(str(path.parent))  # last: a user's `torch.py` must not shadow what the converters import
     with blaming(path, "while it was loaded"):
         spec.loader.exec_module(module)
-    missing = [name for name in REQUIRED if not callable(getattr(module, name, None))]
+    missing = [name for name in required if not callable(getattr(module, name, None))]
     if missing:
         raise SourceError(
             f"{path.name} has no function {' and no function '.join(f'{name}()' for name in missing)}",

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from converters import CONVERTERS, reasons
-from converters.job import ANSWER, Answer, Job, PrepareJob, ScoreJob, stage_of
+from converters.job import ANSWER, Answer, Job, PrepareJob, ScoreJob, ShapeJob, stage_of
 from converters.recipes import AS_IS
 from harness.records import Failure
 
@@ -40,6 +40,8 @@ def _do(job: Job) -> Answer:
         return _prepare(job)
     if isinstance(job, ScoreJob):
         return _load("converters.metric:score")(job)  # type: ignore[no-any-return]
+    if isinstance(job, ShapeJob):
+        return _load("converters.compress.shape:shape")(job)  # type: ignore[no-any-return]
     name = AS_IS if job.recipe.name == AS_IS else job.runtime
     return Answer(build=_load(CONVERTERS[name])(job))
 

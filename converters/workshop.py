@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
 from harness.errors import StoreError
-from harness.records import Limits, Model, Record
+from harness.records import Limits, Model, Record, Training
 
 PREPARED = "prepared.json"
 
 
+class Progress(Record, frozen=True, kw_only=True):
+    """How far a training is: optimizer steps done of all, and what is going on."""
+
+    done: int
+    total: int
+    now: str
+
+
 class Workshop(Record, frozen=True, kw_only=True):
-    """Where work is done: absolute folders of the cache and of the logs. fresh: make anew what the cache holds."""
+    """Where and how work is done: absolute folders of the cache and of the logs. fresh: make anew what the cache holds.
+
+    training, seed: for the compression steps. tell: called with the progress of a training, from any thread. remade:
+    names of the trainings that `fresh` has already done anew, since several builds share one.
+    """
 
     cache: str
     logs: str
     limits: Limits = Limits()
     fresh: bool = False
+    training: Training = Training()
+    seed: int = 0
+    tell: Callable[[Progress], None] | None = None
+    remade: set[str] = msgspec.field(default_factory=set)
 
 
 class Prepared(Record, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from fnmatch import fnmatchcase
 
-from harness import doubts_build, doubts_output, doubts_sustained, doubts_timing
+from harness import doubts_build, doubts_compressed, doubts_output, doubts_sustained, doubts_timing
 from harness.doubt import CLOCK, PATTERNS, Doubt
 from harness.facts import Facts
 from harness.metrics import CHANGE
@@ -99,13 +99,18 @@ CAVEATS: dict[str, Doubt] = {
     "PROMISE-BROKEN": Doubt(
         summary="the file does not hold what its recipe promises",
         advice="choose a recipe that fits these layers; see what the file holds",
-        seen=doubts_build.promise_broken,
+        seen=doubts_compressed.promise_broken,
         everything=True,
     ),
     "PARTLY-QUANTIZED": Doubt(
         summary="a good part of the weights was not quantized",
         advice="see which operators the recipe leaves alone; the numbers are those of this mixed file",
         seen=doubts_build.partly_quantized,
+    ),
+    "PARTLY-COMPRESSED": Doubt(
+        summary="the file holds less of a compression step than its recipe asks for",
+        advice="see in the build's warnings which layers were left alone; the numbers are those of this file",
+        seen=doubts_compressed.partly_compressed,
     ),
     "SATURATED-BIAS": Doubt(
         summary="bias values hit the limit of int32, so that some channels compute something else",
@@ -118,9 +123,9 @@ CAVEATS: dict[str, Doubt] = {
         seen=doubts_build.delegate_fell_back,
     ),
     "NO-BENEFIT": Doubt(
-        summary="neither smaller nor faster nor lighter than the baseline",
-        advice="ship the baseline, or try another recipe",
-        seen=doubts_build.no_benefit,
+        summary="neither smaller on disk nor faster nor lighter than what it was made from",
+        advice="ship that instead, or try another recipe",
+        seen=doubts_compressed.no_benefit,
     ),
     "SLOWER-THAN-BASELINE": Doubt(
         summary="slower than the baseline, beyond the noise",

@@ -55,12 +55,13 @@ def _explain(error: Exception) -> int:
     return error.exit_code
 
 
+_FILE, _FOLDER = click.Path(dir_okay=False, path_type=Path), click.Path(file_okay=False, path_type=Path)
+_RUNTIMES = ("tflite", "executorch")
+_file = click.argument("file", type=_FILE)
+_to = click.option("-o", "--output", type=_FILE, help="File to write.")
 _output = click.option("--output", type=click.Path(path_type=Path), help="Folder for runs (default: runs).")
 _cache = click.option(
-    "--cache",
-    type=click.Path(file_okay=False, path_type=Path),
-    envvar="POCKETBENCH_CACHE",
-    help="Folder for finished builds.  [env: POCKETBENCH_CACHE]",
+    "--cache", type=_FOLDER, envvar="POCKETBENCH_CACHE", help="Folder for finished builds.  [env: POCKETBENCH_CACHE]"
 )
 _device = click.option("--device", help="host, auto, phone, a serial, emulator:AVD; several after commas, or all.")
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
@@ -68,7 +69,7 @@ _fresh = click.option("--fresh", is_flag=True, help="Make every build anew, what
 
 
 @cli.command(epilog=EPILOG)
-@click.argument("bench", type=click.Path(dir_okay=False, path_type=Path), default="bench.yaml")
+@click.argument("bench", type=_FILE, default="bench.yaml")
 @_output
 @_cache
 @_fresh
@@ -90,7 +91,7 @@ def run(bench: Path, device: str | None, as_json: bool, **place: Any) -> int:
 
 
 @cli.command(epilog=EPILOG)
-@click.argument("file", type=click.Path(path_type=Path))
+@_file
 @click.option("--num-runs", type=int, help="Timed calls per restart, at least.")
 @click.option("--warmup-runs", type=int, help="Warm-up calls per restart, at least.")
 @click.option("--min-secs", type=float, help="Seconds of timed calls per restart, at least.")
@@ -109,15 +110,14 @@ def benchmark(file: Path, gates: tuple[str, ...], output: Path | None, as_json: 
     from harness.errors import ExperimentError
 
     if file.suffix.lower() not in experiment.READY_SUFFIXES:
-        raise ExperimentError(
-            f"{file} is not a .tflite or .pte file", remedy="for a model's source, write a bench.yaml and `run` it"
-        )
-    accept, device = list(flags.pop("accept")), flags.pop("device")
+        remedy = "for a model's source, write a bench.yaml and `run` it"
+        raise ExperimentError(f"{file} is not a .tflite or .pte file", remedy=remedy)
+    device = flags.pop("device")
     raw: dict[str, Any] = {
+        "accept": list(flags.pop("accept")),
         "model": {"source": str(file.resolve())},
         "settings": {key: value for key, value in flags.items() if value is not None},
         "gates": list(gates),
-        "accept": accept,
         "folder": str(Path.cwd()),
     }
     chosen = experiment.check(experiment.convert(raw, where="flags"), where="flags")
@@ -166,14 +166,9 @@ def compare(a: str, b: str, device: str, as_json: bool, **flags: Any) -> int:
 @click.argument("source", type=click.Path(path_type=Path))
 @click.option("--recipe", "recipe_names", multiple=True, default=("fp32",), show_default=True)
 @click.option(
-    "--runtime",
-    "runtimes",
-    multiple=True,
-    type=click.Choice(["tflite", "executorch"]),
-    default=("tflite", "executorch"),
-    show_default=True,
+    "--runtime", "runtimes", multiple=True, type=click.Choice(_RUNTIMES), default=_RUNTIMES, show_default=True
 )
-@click.option("--output", type=click.Path(file_okay=False, path_type=Path), default=".", show_default=True)
+@click.option("--output", type=_FOLDER, default=".", show_default=True)
 @_cache
 @_fresh
 @_json
@@ -183,6 +178,28 @@ def convert(source: Path, recipe_names: tuple[str, ...], runtimes: tuple[Runtime
 
     as_json = flags.pop("as_json")
     return showing.answer(commands.convert(source, recipe_names, runtimes, flags), as_json)
+
+
+@cli.command()
+@_file
+@_to
+@_json
+def pack(file: Path, output: Path | None, as_json: bool) -> int:
+    """Write FILE (.tflite or .pte) without loss in as few bytes as can be: codebooks, gaps, Huffman codes."""
+    from harness import parcels
+
+    return showing.answer(parcels.pack(file, output), as_json)
+
+
+@cli.command()
+@_file
+@_to
+@_json
+def unpack(file: Path, output: Path | None, as_json: bool) -> int:
+    """Write what a packed FILE holds, the very same bytes, checked by their SHA-256."""
+    from harness import parcels
+
+    return showing.answer(parcels.unpack(file, output), as_json)
 
 
 @cli.command()
@@ -255,7 +272,7 @@ def recipes(as_json: bool) -> int:
 
 
 @cli.command()
-@click.argument("path", type=click.Path(dir_okay=False, path_type=Path), default="bench.yaml")
+@click.argument("path", type=_FILE, default="bench.yaml")
 @click.option("--model", default="model.py", show_default=True, help="The model's source.")
 @click.option("--force", is_flag=True, help="Overwrite what is there.")
 def init(path: Path, model: str, force: bool) -> int:

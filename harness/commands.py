@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -16,7 +17,7 @@ from harness import pipeline, store
 from harness.errors import EXIT_GATE_FAILED, EXIT_NOT_DONE, EXIT_NOT_JUDGED, EXIT_PASS, ExperimentError
 from harness.events import Observer
 from harness.judgement import judge
-from harness.records import Experiment, Limits, ModelSource, Record, Report, Runtime, Settings, Variant
+from harness.records import Experiment, Limits, Model, ModelSource, Record, Report, Runtime, Settings, Variant
 
 if TYPE_CHECKING:
     from harness.compare import Match, Watcher
@@ -125,6 +126,7 @@ def convert(source: Path, recipe_names: Sequence[str], runtimes: Sequence[Runtim
         logs=str((output / "logs").resolve()),
         limits=Limits(),
         fresh=flags["fresh"],
+        tell=_tell,
     )
     model = ModelSource(source=str(source.resolve()))
     prepared = converters.prepare(model, root=Path.cwd(), workshop=workshop)
@@ -135,10 +137,15 @@ def convert(source: Path, recipe_names: Sequence[str], runtimes: Sequence[Runtim
     ]
     failed = any(v.failure and not v.failure.unsupported for v in variants)
     return Answer(
-        text="\n".join(_line(variant) for variant in variants),
+        text="\n".join(_line(variant, prepared.model) for variant in variants),
         data=variants,
         exit_code=EXIT_NOT_DONE if failed else 0,
     )
+
+
+def _tell(progress: Any) -> None:
+    """A training that takes minutes must not look like one that hangs."""
+    sys.stderr.write(f"train {progress.done}/{progress.total} {progress.now}\n")
 
 
 def _copied(variant: Variant, model: str, output: Path) -> Variant:
@@ -150,7 +157,7 @@ def _copied(variant: Variant, model: str, output: Path) -> Variant:
     return msgspec.structs.replace(variant, path=str(target))
 
 
-def _line(variant: Variant) -> str:
+def _line(variant: Variant, model: Model) -> str:
     """One line per build: where it is and what it holds, or why there is none."""
     if variant.failure:
         word = "not offered" if variant.failure.unsupported else "FAILED"
@@ -160,7 +167,13 @@ def _line(variant: Variant) -> str:
     if held:
         total = sum(held.weight_elements.values()) or 1
         dtypes = ", ".join(f"{dtype} {count / total:.0%}" for dtype, count in held.weight_elements.items())
-        parts += [f"{held.size_bytes / 1e6:.2f} MB ({held.download_bytes / 1e6:.2f} zipped)", f"weights {dtypes}"]
+        packed = "" if held.packed_bytes is None else f", {held.packed_bytes / 1e6:.2f} packed"
+        sizes = f"{held.size_bytes / 1e6:.2f} MB ({held.download_bytes / 1e6:.2f} zipped{packed})"
+        parts += [sizes, f"weights {dtypes}"]
+        if model.operators:
+            before, after = sum(model.operators.values()), sum(held.operators.values())
+            fused = f", {held.fused_activations} with an activation inside" if held.fused_activations else ""
+            parts.append(f"{before} operators fused to {after}{fused}")
         if held.delegated_macs_share is not None:
             parts.append(f"{held.delegated_macs_share:.0%} of multiply-adds delegated")
     return f"{variant.id}: " + "; ".join([*parts, *variant.warnings])
@@ -234,17 +247,10 @@ def gate(folder: Path, rules: Sequence[str], accept: Sequence[str]) -> Answer:
 
 
 def recipes_table() -> Answer:
-    """Every recipe with one line, and per runtime yes or the reason why not."""
-    from converters import recipes
+    """Every step and recipe with one line, and per runtime what it buys, or the reason why it is not there."""
+    from harness import recipe_list
 
-    runtimes: tuple[Runtime, ...] = get_args(Runtime)
-    rows, lines = [], []
-    for name, known in recipes.RECIPES.items():
-        reasons = {runtime: recipes.supported(recipes.parse(name), runtime) for runtime in runtimes}
-        rows.append({"recipe": name, "summary": known.summary, "not_for": {k: v for k, v in reasons.items() if v}})
-        lines.append(f"{name:24} {known.summary}")
-        lines += [f"{'':24}   not for {runtime}: {why}" for runtime, why in reasons.items() if why]
-    return Answer(text="\n".join(lines), data=rows)
+    return Answer(text=recipe_list.text(), data=recipe_list.rows())
 
 
 def init(path: Path, model: str, force: bool) -> Answer:

@@ -16,7 +16,7 @@ PATTERNS: dict[Kind, tuple[str, ...]] = {
     "energy": ("energy_mj",),
     "memory": ("peak_rss_mb", "total_peak_rss_mb"),
     "quality": ("cosine", "snr_db", "max_abs_diff", "max_rel_diff", "top1_agreement"),
-    "size": ("size_*", "download_*"),
+    "size": ("size_*", "download_*", "packed_*"),
     "delegation": ("delegated_macs_share",),
 }
 CLOCK: tuple[Kind, ...] = ("latency", "on_cpu", "start")

@@ -11,7 +11,7 @@ import msgspec
 from harness import caveats, gates
 from harness.errors import ExperimentError
 from harness.metrics import METRICS
-from harness.records import Experiment, GateRule, Limits, ModelSource, Phone, Runtime, Settings
+from harness.records import Experiment, GateRule, Limits, ModelSource, Phone, Runtime, Schedule, Settings, Training
 from harness.registry import nearest
 
 READY_SUFFIXES: dict[str, Runtime] = {".tflite": "tflite", ".pte": "executorch"}
@@ -22,6 +22,8 @@ _PARTS: dict[str, type[msgspec.Struct]] = {
     "settings": Settings,
     "limits": Limits,
     "phone": Phone,
+    "training": Training,
+    "training.schedule": Schedule,
     "gates[...]": GateRule,
 }
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<key>[^`]*)`(?: - at `\$\.?(?P<path>[^`]*)`)?")
@@ -190,12 +192,14 @@ def _check_numbers(experiment: Experiment) -> None:
         "settings": ("num_threads", "restarts", "num_runs", "blocks", "timeout_secs", "max_secs"),
         "limits": ("timeout_secs", "memory_limit_mb"),
         "model": ("calibration_samples", "evaluation_samples"),
+        "training": ("epochs", "batch_size", "learning_rate", "samples", "validation_samples", "temperature"),
     }
     for part, names in positive.items():
         for name in names:
             value = getattr(getattr(experiment, part), name)
             if value <= 0:
                 raise ExperimentError(f"{part}.{name} is {value}, and must be above 0")
+    _check_training(experiment.training)
     settings = experiment.settings
     if settings.min_secs > settings.max_secs:
         raise ExperimentError(f"settings.min_secs {settings.min_secs:g} is above max_secs {settings.max_secs:g}")
@@ -218,6 +222,25 @@ def _check_numbers(experiment: Experiment) -> None:
         raise ExperimentError(f"settings.energy_groups is {settings.energy_groups}, and must be above 0")
     if not 0.5 <= experiment.confidence < 1:
         raise ExperimentError(f"confidence is {experiment.confidence:g}, and must be from 0.5 up to below 1")
+
+
+def _check_training(training: Training) -> None:
+    from converters import floors
+
+    schedule = training.schedule
+    if not 0 <= schedule.begin < schedule.end <= 1:
+        raise ExperimentError(
+            f"training.schedule goes from {schedule.begin:g} to {schedule.end:g}, and must lie within 0 and 1",
+            remedy="begin and end are shares of the training, as in begin: 0, end: 0.6",
+        )
+    if not 0 <= schedule.initial_sparsity < 1 or schedule.frequency < 1:
+        raise ExperimentError(
+            f"training.schedule has initial_sparsity {schedule.initial_sparsity:g}, frequency {schedule.frequency}",
+            remedy="give a share below 1, and at least 1 step",
+        )
+    if not 0 <= training.soft_share <= 1:
+        raise ExperimentError(f"training.soft_share is {training.soft_share:g}, and must be from 0 to 1")
+    floors.parse(training.floor)
 
 
 def _explain(message: str) -> str:

@@ -70,6 +70,8 @@ _ALL = (
     Metric(name="size_mb", label="file", unit="MB", kind="size", significant=True),
     Metric(name="download_bytes", label="download", unit="B", kind="size", digits=0),
     Metric(name="download_mb", label="download", unit="MB", kind="size", significant=True),
+    Metric(name="packed_bytes", label="packed", unit="B", kind="size", digits=0),
+    Metric(name="packed_mb", label="packed", unit="MB", kind="size", significant=True),
     _quality("cosine", "cosine to the reference", digits=5),
     _quality("snr_db", "signal to noise", digits=1, unit="dB"),
     _quality("top1_agreement", "top-1 agreement", digits=4),
@@ -184,6 +186,9 @@ def _of_file(contents: Contents) -> Iterator[tuple[str, Estimate]]:
     yield "size_mb", _exact(contents.size_bytes / 2**20)
     yield "download_bytes", _exact(contents.download_bytes)
     yield "download_mb", _exact(contents.download_bytes / 2**20)
+    if contents.packed_bytes is not None:
+        yield "packed_bytes", _exact(contents.packed_bytes)
+        yield "packed_mb", _exact(contents.packed_bytes / 2**20)
     if contents.delegated_macs_share is not None:
         yield "delegated_macs_share", _exact(contents.delegated_macs_share)
 

@@ -118,7 +118,14 @@ class _Work(Record, frozen=True, kw_only=True):
             logs=str(self.plan.folder / "logs"),
             limits=self.experiment.limits,
             fresh=self.plan.fresh,
+            training=self.experiment.training,
+            seed=self.experiment.seed,
+            tell=partial(_tell, self.observe),
         )
+
+
+def _tell(observe: Observer, progress: converters.Progress) -> None:
+    observe(Event(stage="train", done=progress.done, total=progress.total, now=progress.now))
 
 
 def _make(work: _Work, report: Report) -> tuple[converters.Prepared, Report]:

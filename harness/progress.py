@@ -18,7 +18,7 @@ from rich.progress import (
 
 from harness.events import Event
 
-LABELS = {"prepare": "model", "convert": "convert", "measure": "measure"}
+LABELS = {"prepare": "model", "convert": "convert", "train": "train", "measure": "measure"}
 
 
 class Display:

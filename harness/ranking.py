@@ -7,31 +7,47 @@ builds that are what they say.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
-from harness import caveats, metrics, stats
+from harness import benefit, caveats, metrics, parents, stats
 from harness.errors import ExperimentError
 from harness.facts import Facts
 from harness.gate_scope import baseline_of, metric_of
 from harness.metrics import Metric
 from harness.recommend import recommend
-from harness.records import Estimate, Experiment, Measurement, Model, Standing, Variant
+from harness.records import Comparison, Estimate, Experiment, Measurement, Model, Standing, Variant
 from harness.stats import Interval
 
 __all__ = ["front_axes", "rank", "recommend"]
 
 
 def rank(
-    experiment: Experiment, model: Model, variants: Sequence[Variant], measurements: Sequence[Measurement]
+    experiment: Experiment,
+    model: Model,
+    variants: Sequence[Variant],
+    measurements: Sequence[Measurement],
+    comparisons: Sequence[Comparison] = (),
 ) -> tuple[Standing, ...]:
     """Every build's place, best first; then builds without a number for rank_by, then failed ones, both without a rank.
 
-    Raises ExperimentError where rank_by is no metric of this model, or a build was measured on two devices.
+    comparisons: what builds gained over their parents leans on these where it can. Raises ExperimentError where rank_by
+    is no metric of this model, or a build was measured on two devices.
     """
     by_id = _by_variant(measurements)
-    standings = [_standing(experiment, model, variant, variants, by_id) for variant in variants]
+    evidence = benefit.Evidence(
+        model=model,
+        confidence=experiment.confidence,
+        variants=tuple(variants),
+        metrics={
+            variant.id: metrics.estimates(variant, by_id.get(variant.id), experiment.confidence, model.metric)
+            for variant in variants
+        },
+        measurements=by_id,
+        comparisons=tuple(comparisons),
+    )
+    standings = [_standing(experiment, variant, evidence) for variant in variants]
     ordered, ranks = _ranked(metric_of(model, experiment.rank_by), standings)
     sound = [s for s in standings if s.failure is None and not caveats.disqualified_by(s.caveats, experiment.accept)]
     front = _front(sound, front_axes(experiment, model, standings))
@@ -68,23 +84,16 @@ def _by_variant(measurements: Sequence[Measurement]) -> dict[str, Measurement]:
     return by_id
 
 
-def _standing(
-    experiment: Experiment,
-    model: Model,
-    variant: Variant,
-    variants: Sequence[Variant],
-    measurements: Mapping[str, Measurement],
-) -> Standing:
+def _standing(experiment: Experiment, variant: Variant, evidence: benefit.Evidence) -> Standing:
     """Metrics and caveats of one build; no place yet."""
-    measurement = measurements.get(variant.id)
-    found = metrics.estimates(variant, measurement, experiment.confidence, model.metric)
+    model, variants, measurements = evidence.model, evidence.variants, evidence.measurements
+    measurement, found = measurements.get(variant.id), evidence.metrics[variant.id]
     base_id = baseline_of(experiment, variant.id)
     base = next((other for other in variants if other.id == base_id and other.id != variant.id), None)
-    base_found = {}
     if base is not None:
-        base_found = metrics.estimates(base, measurements.get(base.id), experiment.confidence, model.metric)
         pair = [one.quality if one else None for one in (measurement, measurements.get(base.id))]
-        found |= metrics.change(pair[0], pair[1], experiment.confidence, model.metric)
+        found = found | metrics.change(pair[0], pair[1], experiment.confidence, model.metric)
+    parent = parents.parent_of(variant, variants)
     facts = Facts(
         experiment=experiment,
         model=model,
@@ -92,7 +101,10 @@ def _standing(
         measurement=measurement,
         metrics=found,
         baseline=base.id if base else "",
-        baseline_metrics=base_found,
+        baseline_metrics=evidence.metrics[base.id] if base else {},
+        benefit=benefit.of(variant, evidence),
+        parent_sha256=parent.sha256 if parent else "",
+        uncompressed=parents.uncompressed(variant, variants),
     )
     failure = variant.failure or (measurement.failure if measurement else None)
     return Standing(variant=variant.id, metrics=found, caveats=caveats.judge(facts), failure=failure)

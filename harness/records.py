@@ -99,6 +99,42 @@ class Limits(Record, frozen=True, kw_only=True):
     jobs: int = 0
 
 
+class Schedule(Record, frozen=True, kw_only=True):
+    """How zeros grow while `prune` trains: s(t) = final + (initial - final) * (1 - t)^3, final being its argument.
+
+    begin, end: where in the training, as shares of it; t goes from 0 to 1 between them. frequency: optimizer steps
+    between two new masks, fewer in a short training, which draws at least ten.
+    """
+
+    initial_sparsity: float = 0.0
+    begin: float = 0.0
+    end: float = 0.6
+    frequency: int = 10
+
+
+class Training(Record, frozen=True, kw_only=True):
+    """How compression steps train, each of them anew, with Adam and a learning rate that falls to 0 along a cosine.
+
+    samples: at most so many of get_training_data(); validation_samples of them, at most a fifth, are kept apart to
+    watch the quality. floor: what the task metric may not fall below on these, a number or `baseline - 0.01`, baseline
+    being the source model's; "" for none. temperature, soft_share: of a teacher's soft labels, and their share of the
+    loss. hints: `layer` or `layer=teacher's layer`, pairs of modules whose features are pulled together, with the
+    weight hint_weight.
+    """
+
+    epochs: float = 3.0
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    samples: int = 100_000
+    validation_samples: int = 1000
+    floor: str | float = ""
+    schedule: Schedule = Schedule()
+    temperature: float = 4.0
+    soft_share: float = 0.7
+    hints: tuple[str, ...] = ()
+    hint_weight: float = 1.0
+
+
 class GateRule(Record, frozen=True, kw_only=True):
     """A gate that holds for some builds only; builds are ids such as `tflite/static_wi8_ai8` or `*/fp32`."""
 
@@ -126,6 +162,7 @@ class Experiment(Record, frozen=True, kw_only=True):
     phone: Phone = Phone()
     settings: Settings = Settings()
     limits: Limits = Limits()
+    training: Training = Training()
     gates: tuple[str | GateRule, ...] = ()
     release: Literal["all", "any"] | tuple[str, ...] = "all"
     accept: tuple[str, ...] = ()
@@ -163,7 +200,10 @@ class Failure(Record, frozen=True, kw_only=True):
 
 
 class Model(Record, frozen=True, kw_only=True):
-    """The source after it was looked at: what goes in, what comes out, what data came with it."""
+    """The source after it was looked at: what goes in, what comes out, what data came with it.
+
+    operators: what one call of it runs before anything is fused, count per ATen operator; empty for a ready-made file.
+    """
 
     name: str
     source: str
@@ -172,6 +212,7 @@ class Model(Record, frozen=True, kw_only=True):
     inputs: tuple[TensorSpec, ...] = ()
     outputs: tuple[TensorSpec, ...] = ()
     parameters: int | None = None
+    operators: dict[str, int] = {}
     calibration_samples: int = 0
     evaluation_samples: int = 0
     labelled: bool = False
@@ -198,7 +239,9 @@ class Recipe(Record, frozen=True, kw_only=True):
 class WeightTensor(Record, frozen=True, kw_only=True):
     """One constant weight inside a build, once per stored buffer.
 
-    zeros: elements that stand for 0 (equal to the zero point when quantized). distinct: different stored values.
+    zeros: elements that stand for 0 (equal to the zero point when quantized). distinct: different stored values, and
+    distinct_per_channel: the most in any one output channel. groups: of so many neighbours along the input channels
+    (4: the groups of 2:4), how many have 0, 1, 2 ... non-zeros; only for tensors with many zeros, stored densely.
     saturated_biases: elements of the bias beside it that lie at the end of their integer type's range. macs:
     multiply-adds of the operators that read it. stored_bytes: in the file, with the index of a sparse tensor.
     """
@@ -210,6 +253,8 @@ class WeightTensor(Record, frozen=True, kw_only=True):
     elements: int
     zeros: int
     distinct: int
+    distinct_per_channel: int = 0
+    groups: dict[int, tuple[int, ...]] = {}
     saturated_biases: int = 0
     macs: int | None = None
     stored_bytes: int = 0
@@ -218,7 +263,8 @@ class WeightTensor(Record, frozen=True, kw_only=True):
 class Contents(Record, frozen=True, kw_only=True):
     """What a build's file really holds, read from the file itself; all its methods or subgraphs added up.
 
-    download_bytes: after deflate level 9, what a store download costs.
+    download_bytes: after deflate level 9, what a store download costs. packed_bytes: as `pocketbench pack` writes it,
+    None where the file was not looked into that far.
     weights: constants that multiply-adds read, and other constant tables (not biases, scales, shapes).
     weight_elements, weight_bytes: of them per stored dtype, in numpy's words with `int4` and `bfloat16`, looked for
     behind operators that only unpack them; sparsity: share of zeros among them.
@@ -236,6 +282,7 @@ class Contents(Record, frozen=True, kw_only=True):
     format: Literal["tflite", "pte"]
     size_bytes: int
     download_bytes: int
+    packed_bytes: int | None = None
     weight_elements: dict[str, int]
     weight_bytes: dict[str, int]
     sparsity: float
@@ -256,8 +303,21 @@ class Contents(Record, frozen=True, kw_only=True):
     load_failure: str = ""
 
 
+class StepResult(Record, frozen=True, kw_only=True):
+    """What one compression step did. score: the task metric on samples kept apart from training, higher is better (a
+    metric where lower is better comes negated); None where there are none. stopped: where it ended before its target,
+    and why. facts: what the step says of itself, such as `sparsity` or `layers_left`."""
+
+    step: str
+    seconds: float
+    score_before: float | None = None
+    score_after: float | None = None
+    stopped: str = ""
+    facts: dict[str, str | float | int | list[str] | dict[str, float]] = {}
+
+
 class Variant(Record, frozen=True, kw_only=True):
-    """One build: a file that one runtime can run, or the reason why there is none."""
+    """One build: a file that one runtime can run, or the reason why there is none. history: its compression steps."""
 
     id: str  # "tflite/static_wi8_ai8"
     runtime: Runtime
@@ -269,6 +329,7 @@ class Variant(Record, frozen=True, kw_only=True):
     seconds: float = 0.0
     cached: bool = False
     warnings: tuple[str, ...] = ()
+    history: tuple[StepResult, ...] = ()
     failure: Failure | None = None
 
 
@@ -482,6 +543,28 @@ class Standing(Record, frozen=True, kw_only=True):
     failure: Failure | None = None
 
 
+class Benefit(Record, frozen=True, kw_only=True):
+    """What a build gained over its parent: the same quantization without the compression, or fp32, in the same runtime.
+
+    parent: id of that build, or (parent "") `missing` says which recipe would have to be in the experiment. gains: how
+    many times smaller, lighter or faster, by metric (2.0: half the bytes, half the time), with `macs` and `parameters`
+    from the files. clock: of the gain in time, "side by side" where a comparison of the pair exists. change: of
+    `quality`, the build's less the parent's. outcome: `helped` when faster, smaller on disk or lighter (for what only
+    trains: better) beyond the noise, `at a price` when something else got worse, `sending only` when nothing but the
+    zipped or packed file shrank.
+    """
+
+    variant: str
+    parent: str = ""
+    missing: str = ""
+    gains: dict[str, Estimate] = {}
+    clock: Literal["", "side by side", "on-CPU", "wall"] = ""
+    quality: str = ""
+    change: Estimate | None = None
+    outcome: Literal["helped", "at a price", "sending only", "no benefit", "not told"] = "not told"
+    verdict: str = ""
+
+
 class Recommendation(Record, frozen=True, kw_only=True):
     """The one build to ship, or (variant "") why none can be named."""
 
@@ -505,6 +588,7 @@ class Report(Record, frozen=True, kw_only=True):
     comparisons: tuple[Comparison, ...] = ()
     standings: tuple[Standing, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
+    benefits: tuple[Benefit, ...] = ()
     gate_outcome: Outcome | None = None
     recommendation: Recommendation | None = None
     environment: dict[str, str] = {}

@@ -97,7 +97,7 @@ def _sustained(report: Report, summary: Summary) -> Markup:
 
 
 def _sizes(summary: Summary) -> Markup:
-    kinds = (("size_mb", "disk", ""), ("download_mb", "download", " zipped"))
+    kinds = (("size_mb", "disk", ""), ("download_mb", "download", " zipped"), ("packed_mb", "packed", " packed"))
     rows = []
     for row in summary.ranked:
         bars = tuple(
@@ -106,7 +106,7 @@ def _sizes(summary: Summary) -> Markup:
             if name in row.figures
         )
         rows += [BarRow(label=row.id, runtime=row.runtime, bars=bars)] if bars else []
-    return _bars("sizes", "Size on disk and as a download", rows, "MB")
+    return _bars("sizes", "Size on disk and as it is sent", rows, "MB")
 
 
 def _memory(summary: Summary) -> Markup:

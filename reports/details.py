@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from harness.records import Caveat, Contents, Measurement, Record, Report, Variant
-from reports import rounding, view, wording
+from harness.records import Caveat, Contents, Measurement, Model, Record, Report, Variant
+from reports import making, rounding, view, wording
 from reports.rounding import Figure
 
 BIGGEST_WEIGHTS = 8
@@ -21,6 +21,7 @@ class Held(Record, frozen=True, kw_only=True):
     format: str
     size: str
     download: str
+    packed: str
     dtypes: tuple[tuple[str, str], ...]
     shares: tuple[tuple[str, float], ...]
     activations: str
@@ -35,6 +36,7 @@ class Held(Record, frozen=True, kw_only=True):
     weights: tuple[tuple[str, ...], ...]
     more_weights: int
     macs: str
+    fusion: str
     custom: str
     signature: tuple[str, ...]
 
@@ -60,6 +62,7 @@ class Build(Record, frozen=True, kw_only=True):
     facts: tuple[tuple[str, str], ...]
     parity: tuple[tuple[str, str], ...]
     warnings: tuple[str, ...]
+    steps: tuple[tuple[str, str], ...]
 
 
 def builds(report: Report, rows: tuple[view.Row, ...]) -> tuple[Build, ...]:
@@ -74,12 +77,13 @@ def builds(report: Report, rows: tuple[view.Row, ...]) -> tuple[Build, ...]:
             Build(
                 anchor=f"build-{number}",
                 row=row,
-                held=_held(contents, measurement) if contents else None,
+                held=_held(report.model, contents, measurement) if contents else None,
                 start=_start(report, row, measurement) if measurement and measurement.restarts else None,
                 caveats=row.caveats,
                 facts=_facts(variant) if variant else (),
                 parity=_parity(measurement) if measurement else (),
                 warnings=variant.warnings if variant else (),
+                steps=making.steps(variant) if variant else (),
             )
         )
     return tuple(found)
@@ -130,15 +134,15 @@ def bench_yaml(report: Report) -> str:
     return str(yaml.safe_dump(kept, sort_keys=False, allow_unicode=True, width=100))
 
 
-def _held(contents: Contents, measurement: Measurement | None) -> Held:
+def _held(model: Model | None, contents: Contents, measurement: Measurement | None) -> Held:
     elements = sum(contents.weight_elements.values())
     shares = sorted(contents.weight_elements.items(), key=lambda item: -item[1])
     operators = sorted(contents.operators.items(), key=lambda item: (-item[1], item[0]))
-    weights = sorted(contents.weights, key=lambda weight: -weight.elements)
     return Held(
         format=f".{contents.format}",
         size=f"{rounding.number(contents.size_bytes / 2**20)} MB ({rounding.count(contents.size_bytes)} bytes)",
         download=f"{rounding.number(contents.download_bytes / 2**20)} MB",
+        packed=f"{rounding.number(contents.packed_bytes / 2**20)} MB" if contents.packed_bytes is not None else "",
         dtypes=tuple((dtype, rounding.share(number / elements)) for dtype, number in shares if elements),
         shares=tuple((dtype, number / elements) for dtype, number in shares if elements),
         activations=", ".join(f"{dtype} × {number}" for dtype, number in contents.activation_dtypes.items()),
@@ -150,25 +154,31 @@ def _held(contents: Contents, measurement: Measurement | None) -> Held:
         left=", ".join(f"{name} × {number}" for name, number in contents.left_operators.items()),
         operators=tuple((name, rounding.count(number)) for name, number in operators[:MOST_OPERATORS]),
         more_operators=max(0, len(operators) - MOST_OPERATORS),
-        weights=tuple(
-            (
-                weight.name,
-                weight.operator,
-                " × ".join(map(str, weight.shape)),
-                weight.dtype,
-                rounding.share(weight.zeros / weight.elements) if weight.elements else "",
-                rounding.count(weight.distinct),
-            )
-            for weight in weights[:BIGGEST_WEIGHTS]
-        ),
-        more_weights=max(0, len(weights) - BIGGEST_WEIGHTS),
+        weights=_largest(contents),
+        more_weights=max(0, len(contents.weights) - BIGGEST_WEIGHTS),
         macs=f"{rounding.number(contents.macs / 1e6)} M" if contents.macs else "",
+        fusion=making.fusion(model, contents),
         custom=", ".join(contents.custom_operators),
         signature=tuple(
             f"{way} {spec.name}: {spec.dtype}[{', '.join(map(str, spec.shape))}]"
             for way, specs in (("in", contents.inputs), ("out", contents.outputs))
             for spec in specs
         ),
+    )
+
+
+def _largest(contents: Contents) -> tuple[tuple[str, ...], ...]:
+    """A row for each of the largest weights."""
+    return tuple(
+        (
+            weight.name,
+            weight.operator,
+            " × ".join(map(str, weight.shape)),
+            weight.dtype,
+            rounding.share(weight.zeros / weight.elements) if weight.elements else "",
+            rounding.count(weight.distinct),
+        )
+        for weight in sorted(contents.weights, key=lambda weight: -weight.elements)[:BIGGEST_WEIGHTS]
     )
 
 

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from harness.records import Report
-from reports import charts, course, details, duels, plain, view, wording
+from reports import benefits, charts, course, details, duels, plain, view, wording
 
 
 def render(report: Report) -> str:
@@ -26,6 +26,8 @@ def render(report: Report) -> str:
         report=report,
         summary=summary,
         builds=builds,
+        benefits=benefits.rows(report),
+        benefit_quality=benefits.quality_label(report),
         duels=duels.rows(report),
         recommended=next((build for build in builds if build.row.recommended), None),
         baseline=_baseline(summary, builds),

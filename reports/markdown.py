@@ -7,7 +7,7 @@ import re
 import msgspec
 
 from harness.records import Report
-from reports import duels, plain, view
+from reports import benefits, duels, plain, view
 from reports.view import Judged, Row, Summary
 from reports.wording import sentence
 
@@ -29,7 +29,11 @@ def render(report: Report) -> str:
     head = [_headline(summary), *(f"> {escape(notice)}" for notice in summary.notices), _recommendation(summary)]
     gates = "\n\n".join([_gates(summary), *(f"Side by side: {escape(one.sentence)}." for one in duels.rows(report))])
     foot = _foot(report, summary)
-    for optional in ([_ranking(summary), _absent(summary), _caveats(summary)], [_absent(summary)], []):
+    for optional in (
+        [_ranking(summary), _benefits(report), _absent(summary), _caveats(summary)],
+        [_absent(summary)],
+        [],
+    ):
         text = "\n\n".join(part for part in (*head, gates, *optional, foot) if part) + "\n"
         if len(text) <= LIMIT:
             return text
@@ -118,6 +122,22 @@ def _cells(row: Row, summary: Summary) -> list[str]:
         *(figure.with_half if figure else "–" for figure in figures),
         caveats,
     ]
+
+
+def _benefits(report: Report) -> str:
+    rows = benefits.rows(report)
+    if not rows:
+        return ""
+    quality = escape(benefits.quality_label(report))
+    lines = [f"| Build | Helped? | On disk | Zipped | Packed | Time | Memory | {quality} | In words |"]
+    lines.append(f"|---|---|{'--:|' * 6}---|")
+    for row in rows:
+        cells = (row.size, row.zipped, row.packed, row.time, row.memory, row.quality)
+        figures = [f"{escape(cell.text)}{f' ({cell.interval})' if cell.interval else ''}" for cell in cells]
+        name = f"{code(row.id)} against {code(row.against)}"
+        lines.append(f"| {' | '.join([name, row.answer, *figures, escape(row.verdict)])} |")
+    helped = sum(row.outcome == "helped" for row in rows)
+    return _folded(f"Did it help? {helped} of {len(rows)} builds without a price", "\n".join(lines))
 
 
 def _absent(summary: Summary) -> str:

@@ -8,13 +8,14 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.records import Report
-from reports import course, duels, plain, view
+from reports import benefits, course, duels, plain, view
 from reports.rounding import Figure
 from reports.view import Column, Row, Summary
 from reports.wording import sentence
 
 SHOWN = ("latency_ms.p50", "peak_rss_mb", "size_mb")
 STYLES = {"✓": "green", "✗": "bold red", "?": "yellow"}
+ANSWERS = {"helped": "green", "at-a-price": "yellow", "sending-only": "yellow", "no-benefit": "red", "not-told": "dim"}
 OUTCOMES = {"pass": "bold green", "fail": "bold red", "not judged": "bold yellow"}
 
 
@@ -32,6 +33,7 @@ def print_table(report: Report, console: Console) -> None:
         _say(console, Text.assemble((row.id, "bold"), f" {row.why}{remedy}"))
     for duel in duels.rows(report):
         _say(console, Text(f"side by side: {duel.sentence}"))
+    _say_what_helped(report, console)
     for run in course.runs(report, summary.rows):
         _say(console, Text.assemble(("sustained ", "dim"), (run.build, "bold"), f" {run.line}"))
     _say(console, _verdict(summary))
@@ -40,6 +42,26 @@ def print_table(report: Report, console: Console) -> None:
         where = "every build" if doubt.everywhere else ", ".join(doubt.builds)
         words = f" ({where}) {sentence(doubt.caveat.summary)} {sentence(doubt.caveat.advice)}"
         _say(console, Text.assemble((doubt.caveat.id, "yellow"), words))
+
+
+def _say_what_helped(report: Report, console: Console) -> None:
+    """A table of gains, then one sentence for each build that gained nothing on the device."""
+    rows = benefits.rows(report)
+    if not rows:
+        return
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
+    table.add_column("did it help? (2 × is half)", overflow="fold", min_width=24)
+    table.add_column("", no_wrap=True)
+    for heading in ("disk", "zipped", "packed", "time", "memory", benefits.quality_label(report).lower()):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in rows:
+        figures = (row.size, row.zipped, row.packed, row.time, row.memory, row.quality)
+        answer = Text(row.answer, style=ANSWERS[row.outcome])
+        table.add_row(Text(row.id), answer, *(Text(cell.text) for cell in figures))
+    console.print(table)
+    for row in rows:
+        if row.outcome not in ("helped", "at-a-price"):
+            _say(console, Text.assemble((row.id, "bold"), f" {row.verdict}"))
 
 
 def _say(console: Console, words: Text) -> None:

@@ -17,7 +17,7 @@ from reports.rounding import Figure
 
 State = Literal["ranked", "failed", "unsupported", "pending"]
 FIXED_COLUMNS: tuple[str, ...] = ("latency_ms.p50", "latency_ms.p90", "on_cpu_ms.p50", "peak_rss_mb", "energy_mj")
-FIXED_COLUMNS += ("size_mb", "download_mb")
+FIXED_COLUMNS += ("size_mb", "download_mb", "packed_mb")
 AGREEMENT = ("cosine", "top1_agreement")
 MARKS = {"pass": "✓", "fail": "✗", "not judged": "?"}
 

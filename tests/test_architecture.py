@@ -37,7 +37,7 @@ HEAVY = {"torch", "torchao", "executorch", "litert_torch", "ai_edge_litert", "ai
 HEAVY |= {"keras", "jax", "scipy", "pandas", "pyarrow"}
 VAGUE = {"utils", "util", "common", "base", "manager", "helper", "helpers", "misc"}
 MAX_LINES, MAX_FUNCTION_LINES = 300, 40
-LONGER = {"harness.records": 540}  # the dictionary of the house: one page to read from top to bottom
+LONGER = {"harness.records": 620}  # the dictionary of the house: one page to read from top to bottom
 
 
 @dataclass(frozen=True)

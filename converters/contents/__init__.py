@@ -18,6 +18,7 @@ from harness.records import Contents
 
 if TYPE_CHECKING:
     from converters.contents.graph import Graph
+    from converters.pack import Region
 
 _MAGIC_AT = slice(4, 8)
 _TFLITE_MAGIC = b"TFL3"
@@ -33,9 +34,11 @@ def inspect(path: Path) -> Contents:
     A file that can be read but that the runtime refuses to load comes back with `load_failure` set.
     """
     data, graph = _open(path)
+    from converters import pack
     from converters.contents.graph import contents_of
 
-    return contents_of(_loaded(path, graph) if graph.format == "tflite" else graph, data)
+    found = contents_of(_loaded(path, graph) if graph.format == "tflite" else graph, data)
+    return msgspec.structs.replace(found, packed_bytes=len(pack.pack(data, graph.regions)))
 
 
 def read(path: Path) -> Contents:
@@ -44,6 +47,12 @@ def read(path: Path) -> Contents:
     from converters.contents.graph import contents_of
 
     return contents_of(graph, data)
+
+
+def regions(path: Path) -> tuple[memoryview, tuple[Region, ...]]:
+    """A .tflite or .pte, and where in it its weights lie, for `pack`. Raises ConversionError."""
+    data, graph = _open(path)
+    return data, graph.regions
 
 
 def quantized_share(contents: Contents) -> dict[str, float]:

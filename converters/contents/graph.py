@@ -13,6 +13,7 @@ from typing import Literal
 
 import msgspec
 
+from converters.pack import Region
 from harness.records import Contents, Record, TensorSpec, WeightTensor
 
 CHUNK_BYTES = 2**20
@@ -29,7 +30,7 @@ class Node(Record, frozen=True, kw_only=True):
 
 class Graph(Record, frozen=True, kw_only=True):
     """A file, read. nodes of all its methods or subgraphs, those of the first one first (`main_nodes` of them);
-    weights once per stored buffer."""
+    weights once per stored buffer; regions: where in the file those lie that can be told."""
 
     format: Literal["tflite", "pte"]
     nodes: tuple[Node, ...]
@@ -42,6 +43,7 @@ class Graph(Record, frozen=True, kw_only=True):
     unopened_bytes: int = 0
     main_nodes: int = 0
     load_failure: str = ""
+    regions: tuple[Region, ...] = ()
 
 
 def contents_of(graph: Graph, data: bytes | memoryview) -> Contents:

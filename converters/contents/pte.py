@@ -77,6 +77,7 @@ def read(data: memoryview) -> Graph:
         format="pte",
         nodes=tuple(nodes),
         weights=weights.tensors(),
+        regions=weights.regions(data),
         activation_dtypes=dict(sorted(activations.items())),
         inputs=tuple(_spec(program, main, index, f"input_{i}") for i, index in enumerate(_list(main["inputs"]))),
         outputs=tuple(_spec(program, main, index, f"output_{i}") for i, index in enumerate(_list(main["outputs"]))),

@@ -68,12 +68,12 @@ def unpacked(raw: memoryview, bits: int, *, signed: bool) -> NDArray[np.int8]:
     return np.where(codes >= 2 ** (bits - 1), codes - 2**bits, codes).astype(np.int8) if signed else codes
 
 
-def zeros_in(values: Values, dtype: str, zero_point: int | NDArray[np.int64] = 0) -> int:
-    """How many elements stand for 0: equal to the zero point for quantized ones, +0 or -0 for floats."""
+def is_zero(values: Values, dtype: str, zero_point: int | NDArray[np.int64] = 0) -> NDArray[np.bool_]:
+    """Which elements stand for 0: equal to the zero point for quantized ones, +0 or -0 for floats."""
     if dtype in _AS_BITS:
         sign = 1 << (BITS[dtype] - 1)
-        return int(np.count_nonzero((values & (sign - 1)) == 0))
-    return int(np.count_nonzero(values == zero_point))
+        return np.asarray((values & (sign - 1)) == 0)
+    return np.asarray(values == zero_point)
 
 
 def distinct_in(values: Values) -> int:

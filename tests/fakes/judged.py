@@ -43,6 +43,7 @@ def contents(**changes: Any) -> Contents:
         "format": "tflite",
         "size_bytes": 4_000_000,
         "download_bytes": 3_600_000,
+        "packed_bytes": 3_400_000,
         "weight_elements": {"float32": 1_000_000},
         "weight_bytes": {"float32": 4_000_000},
         "sparsity": 0.0,

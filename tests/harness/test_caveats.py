@@ -8,10 +8,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from harness import caveats, metrics
+from harness import benefit, caveats, metrics
 from harness.caveats import CAVEATS
 from harness.facts import Facts
-from harness.records import Block, Caveat, Experiment, Failure, Memory, Settings, Sustained, WeightTensor
+from harness.records import Block, Caveat, Experiment, Failure, Memory, Settings, StepResult, Sustained, WeightTensor
 from tests.fakes import counters, judged, lasting
 
 INT8 = {"int8": 990_000, "float32": 10_000}
@@ -58,6 +58,44 @@ def against(
         baseline="tflite/fp32",
         baseline_metrics=metrics.estimates(base, base_measured, 0.95, "accuracy"),
     )
+
+
+def compressed(recipe: str, median_ms: float = 2.0, *, memory_mb: float = 20.0, **held: Any) -> Facts:
+    """A compressed build of the parent that `against` has as its baseline: 2 ms, 4,000,000 bytes, 20 MB."""
+    quantization = recipe.rpartition("+")[2]
+    id_, parent_id = f"tflite/{recipe}", f"tflite/{quantization}"
+    memory = Memory(peak_rss_mb=memory_mb, total_peak_rss_mb=memory_mb + 40)
+    variant = judged.variant(id_, contents=judged.contents(**held), sha256="a")
+    parent = judged.variant(parent_id, contents=judged.contents(macs=1000), sha256="b")
+    measurements = {
+        id_: judged.measurement(id_, restarts=judged.restarts(median_ms, memory=memory, seed=1)),
+        parent_id: judged.measurement(parent_id),
+    }
+    found = {v.id: metrics.estimates(v, measurements[v.id], 0.95, "accuracy") for v in (variant, parent)}
+    evidence = benefit.Evidence(
+        model=judged.model(),
+        confidence=0.95,
+        variants=(variant, parent),
+        metrics=found,
+        measurements=measurements,
+    )
+    return judged.facts(
+        id_,
+        variant=variant,
+        benefit=benefit.of(variant, evidence),
+        parent_sha256=parent.sha256,
+        uncompressed=parent.contents,
+    )
+
+
+def shaped(recipe: str, *history: StepResult) -> Facts:
+    """A build with 61 % zeros whose steps told what they did."""
+    facts = compressed(recipe, weights=pruned(610), weight_elements={"int8": 9} if "wi8" in recipe else {"float32": 9})
+    return msgspec.structs.replace(facts, variant=msgspec.structs.replace(facts.variant, history=history))
+
+
+def pruned(zeros: int) -> tuple[WeightTensor, ...]:
+    return (weight(elements=1000, zeros=zeros, macs=10, distinct=200),)
 
 
 def drifting(slope: float) -> Facts:
@@ -229,6 +267,36 @@ RAISED: list[tuple[str, Facts, str]] = [
     ),
     ("NO-BENEFIT", against(2.0), "file 3.81 MB against 3.81 MB"),
     ("NO-BENEFIT", against(2.5, memory_mb=30.0), "against tflite/fp32: on-CPU p50 2.49 ms against 2.00 ms"),
+    (
+        "NO-BENEFIT",
+        compressed("prune(0.8)+fp32", download_bytes=1_200_000, weights=pruned(800)),
+        "only what is sent shrank (zipped 3 times); not smaller on disk, not faster and not lighter than tflite/fp32: "
+        "the kernels store and multiply every zero",
+    ),
+    ("NO-BENEFIT", compressed("channels(0.3)+fp32", macs=650), "(on paper 1.54 times fewer multiply-adds)"),
+    ("NO-BENEFIT", compressed("qat+static_wi8_ai8"), "training changes no shape"),
+    ("PROMISE-BROKEN", compressed("prune(0.8)+fp32", weights=pruned(30)), "3 % of the weights are zero, 80 % were"),
+    ("PROMISE-BROKEN", compressed("channels(0.3)+fp32", macs=990), "1 % of the multiply-adds are gone, 30 % were"),
+    (
+        "PROMISE-BROKEN",
+        msgspec.structs.replace(compressed("distill(teacher.py)+fp32"), parent_sha256="a"),
+        "the uncompressed one, byte for byte",
+    ),
+    (
+        "PROMISE-BROKEN",
+        shaped("prune(0.8)+qat+static_wi8_ai8", StepResult(step="prune(0.8)", seconds=1.0)),
+        "left out, since the quality fell below the floor: qat",
+    ),
+    (
+        "PARTLY-COMPRESSED",
+        shaped("prune(0.8)+fp32", StepResult(step="prune(0.8)", seconds=1.0, stopped="at 61 % zeros: the floor")),
+        "80 % were asked for (at 61 % zeros: the floor)",
+    ),
+    (
+        "PARTLY-COMPRESSED",
+        compressed("prune(0.8)+fp32", weights=pruned(610)),
+        "61 % of the weights are zero, 80 % were",
+    ),
     ("SLOWER-THAN-BASELINE", against(6.0, size=1_000_000), "2.99 times the on-CPU p50 of tflite/fp32"),
     ("SLOWER-THAN-BASELINE", against(6.0, wait_share=None), "times the latency p50 of tflite/fp32"),
     ("OUTPUT-DRIFT", answered("tflite/fp32", max_rel_diff=0.01), "up to 0.01 of the largest one"),
@@ -318,6 +386,14 @@ QUIET: list[tuple[str, Facts]] = [
     ("NO-BENEFIT", against(1.5)),
     ("NO-BENEFIT", against(2.0, count=1, calls=4)),  # too few samples to claim it
     ("NO-BENEFIT", judged.facts()),  # the baseline itself
+    ("NO-BENEFIT", compressed("prune(0.8)+fp32", 1.5)),  # faster
+    ("NO-BENEFIT", compressed("channels(0.3)+fp32", size_bytes=2_800_000)),
+    ("NO-BENEFIT", compressed("lowrank(0.5)+fp32", memory_mb=15.0)),
+    ("NO-BENEFIT", judged.facts("tflite/prune(0.8)+fp32")),  # nothing to hold it against
+    ("PROMISE-BROKEN", compressed("prune(0.8)+fp32", weights=pruned(610))),  # that is PARTLY-COMPRESSED
+    ("PARTLY-COMPRESSED", compressed("prune(0.8)+fp32", weights=pruned(785))),  # within the tolerance
+    ("PARTLY-COMPRESSED", compressed("prune(0.8)+fp32", weights=pruned(30))),  # that is PROMISE-BROKEN
+    ("PARTLY-COMPRESSED", compressed("channels(0.3)+fp32", macs=690)),
     ("SLOWER-THAN-BASELINE", against(2.02)),
     ("OUTPUT-DRIFT", answered("tflite/fp32", max_rel_diff=1e-5)),
     ("OUTPUT-DRIFT", answered("tflite/fp16", max_rel_diff=1e-3)),
