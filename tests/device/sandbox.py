@@ -61,7 +61,10 @@ class Sandbox:
 
     def start(self) -> Sandbox:
         script = [str(HERE / "start.sh"), str(self.made / "root"), str(self.folder), str(self.port), self.size]
-        self._child = Child(script, log=self.folder / "log", env={"DEVICE_BINDS": self._binds})
+        # Whatever ends us takes the device along.
+        self._child = Child(
+            ["setpriv", "--pdeathsig", "KILL", *script], log=self.folder / "log", env={"DEVICE_BINDS": self._binds}
+        )
         while self._child.receive(timeout_secs=_START_SECS) != "device ready":
             continue
         return self
