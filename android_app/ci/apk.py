@@ -103,7 +103,7 @@ class _Assembly:
         self._step([*argv, "--min-sdk-version", str(MIN_SDK), "--out", str(apk), str(unsigned)])
 
     def _step(self, argv: list[str]) -> None:
-        execute(argv, bounds=_STEP, log=self._log, env=jvm.QUICK)
+        execute(argv, bounds=_STEP, log=self._log)
 
 
 def _manifest(flavour: str) -> str:

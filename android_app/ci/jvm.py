@@ -12,7 +12,6 @@ import importlib.util
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -28,8 +27,6 @@ MAIN, INSTRUMENT = "org.pocketbench.host.Main", "org.pocketbench.host.Instrument
 # Serial: no collector's threads beside what is timed. A heap that is there before memory is marked.
 JVM_OPTIONS = ("-XX:+UseSerialGC", "-Xms64m", "-Xmx1g", "-XX:+AlwaysPreTouch", "-XX:MaxDirectMemorySize=8g")
 JVM_OPTIONS += ("-XX:-UsePerfData", "-Xshare:auto")
-# For tools that live for seconds: the quick compiler alone takes half of the processor time.
-QUICK = {"JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xshare:auto"}
 _COMPILE = Bounds(timeout_secs=300)
 _C10 = "executorch/include/executorch/runtime/core/portable_type/c10"
 _LIBRARIES = ("executorch", "executorch_kernels_optimized", "executorch_backend_xnnpack", "executorch_threadpool")
@@ -62,11 +59,9 @@ def build() -> Jvm:
     with once(place) as fresh:
         if fresh is not None:
             (fresh / "native").mkdir()
-            with ThreadPoolExecutor(2) as pool:
-                done = [pool.submit(_shim, name, fresh) for name in ("executorch", "litert", "process")]
-                compile_java(java_sources(CORE, HOST), fresh / "classes", log=fresh / "javac.log")
-                for one in done:
-                    one.result()
+            compile_java(java_sources(CORE, HOST), fresh / "classes", log=fresh / "build.log")
+            for name in ("process", "litert", "executorch"):
+                _shim(name, fresh)
     return Jvm(place / "classes", place / "native")
 
 
@@ -75,7 +70,7 @@ def compile_java(sources: Sequence[Path], target: Path, *, log: Path, classpath:
     target.mkdir(parents=True, exist_ok=True)
     argv = [tools.program("javac"), "--release", "8", "-encoding", "UTF-8", "-Xlint:all,-options", "-Werror"]
     argv += ["-cp", ":".join(map(str, classpath)), "-d", str(target), *map(str, sources)]
-    execute(argv, bounds=_COMPILE, log=log, env=QUICK)
+    execute(argv, bounds=_COMPILE, log=log)
 
 
 def java_sources(*folders: Path) -> list[Path]:
@@ -124,7 +119,7 @@ def _shim(name: str, place: Path) -> None:
         argv += ["-Wno-deprecated-declarations"]  # Module::method, which nothing stands in for
         argv += [f"-L{root}/executorch/lib", "-Wl,--no-as-needed", *(f"-l{one}" for one in _LIBRARIES)]
         argv += [f"-Wl,-rpath,{root}/executorch/lib"]
-    execute(argv, bounds=_COMPILE, log=place / f"{name}.log")
+    execute(argv, bounds=_COMPILE, log=place / "build.log")
 
 
 def _wheel(package: str) -> Path:

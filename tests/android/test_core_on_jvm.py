@@ -24,8 +24,9 @@ def test_the_cores_own_tests_pass(built: jvm.Jvm, builds: Path, project: Path, t
     jvm.compile_java(sources, tmp_path / "tests", log=tmp_path / "javac.log", classpath=classpath)
     argv = [tools.program("java"), "-cp", ":".join(map(str, [tmp_path / "tests", *classpath]))]
     argv += [f"-Dpocketbench.fixtures={project}/tests/data/wire", f"-Dpocketbench.builds={builds}"]
-    argv += ["org.junit.runner.JUnitCore", *classes]
-    execute(argv, bounds=Bounds(timeout_secs=120), log=tmp_path / "junit.log", env=jvm.QUICK)
+    execute(
+        [*argv, "org.junit.runner.JUnitCore", *classes], bounds=Bounds(timeout_secs=120), log=tmp_path / "junit.log"
+    )
     said = (tmp_path / "junit.log").read_text()
     ran = re.search(r"^OK \((\d+) tests\)", said, re.MULTILINE)
     assert ran and int(ran[1]) >= 84, said[-2000:]
