@@ -1,12 +1,13 @@
 """Does the app's loop measure what the worker in Python measures? Two live workers on the same file, block by block.
 
-    python benchmarks/java_loop.py [--runtime tflite|executorch] [--pairs 8] [--blocks 24]
+    python benchmarks/java_loop.py [--runtime tflite|executorch] [--recipe fp32|int8] [--pairs 8] [--blocks 60]
 
 A pair is one fresh process of each worker, alive at the same time and kept on one processor drawn at random; their
-blocks alternate (A B B A). The statistic of a pair is the mean logarithm of the ratio of neighbouring blocks' medians,
-Java over Python, of the time outside the run queue. The interval over pairs is the one that comparisons of builds use
-(99 %). Both workers sit on the same wheel: for ExecuTorch on the same library; for LiteRT the Python worker uses the
-interpreter and the Java worker the compiled model, as there is no C interface to the interpreter in it.
+blocks alternate (A B B A). The statistic of a pair is the centre (Hodges and Lehmann) of the logarithms of the ratios
+of neighbouring blocks' medians, Java over Python, of the time outside the run queue. The interval over pairs is the
+one that comparisons of builds use (99 %). Both workers sit on the same wheel: for ExecuTorch on the same library; for
+LiteRT the Python worker uses the interpreter and the Java worker the compiled model, as there is no C interface to the
+interpreter in it.
 
 Goal: within 2 %, both runtimes, networks of milliseconds. Exit code 0: within; 1: not within; 2: not to be told.
 """
@@ -17,9 +18,11 @@ import argparse
 import contextlib
 import hashlib
 import math
+import os
 import random
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -36,12 +39,12 @@ from harness.records import Block, Runtime
 
 GOAL, CONFIDENCE = 0.02, 0.99
 BOUNDS = Bounds(timeout_secs=60)
-CALLS = 12  # in a block
+CALLS = 4  # in a block: short ones, so that neighbours see the same machine
 TIMING = Timing(
     num_threads=1,
     warmup_runs=20,
     warmup_min_secs=0.3,
-    warmup_max_secs=3.0,
+    warmup_max_secs=1.5,
     num_runs=1,
     min_secs=0.0,
     max_secs=60.0,
@@ -51,19 +54,17 @@ WORD = {0: "within", 1: "not within", 2: "inconclusive: not surely within"}
 
 
 def pair(network: Network, path: Path, workers: dict[str, HostRunner], blocks: int) -> tuple[float, dict[str, float]]:
-    """(mean log ratio Java over Python, p50 of each in milliseconds) of one pair of processes."""
+    """(log ratio Java over Python, p50 of each in milliseconds) of one pair of processes."""
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     build = BuildFile(id=str(network), runtime=network.runtime, path=str(path), sha256=digest)
     plan = (PlannedBlock(build=0, calls=CALLS),) * blocks
     request = Request(run_id="pair", builds=(build,), timing=TIMING, plan=plan, paced=True)
     with contextlib.ExitStack() as stack:
         sessions: dict[str, HostSession] = {}
-        processor = None
-        for name in random.sample(list(workers), len(workers)):
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            session = stack.enter_context(workers[name].start(request, folder=folder, bounds=BOUNDS))
-            processor = linux.keep_on(session.pid, processor)
-            sessions[name] = session
+        with one_processor():
+            for name in random.sample(list(workers), len(workers)):
+                folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+                sessions[name] = stack.enter_context(workers[name].start(request, folder=folder, bounds=BOUNDS))
         for session in sessions.values():
             session.ready()
         order = list(sessions.values())
@@ -73,7 +74,18 @@ def pair(network: Network, path: Path, workers: dict[str, HostRunner], blocks: i
             order.reverse()
         times = {name: on_cpu_ms(session.finish().results[0].blocks) for name, session in sessions.items()}
     ratios = np.log(times["Java"]) - np.log(times["Python"])
-    return float(ratios.mean()), {name: float(np.median(series)) for name, series in times.items()}
+    return paired.effect_estimate(ratios), {name: float(np.median(series)) for name, series in times.items()}
+
+
+@contextlib.contextmanager
+def one_processor() -> Iterator[None]:
+    """What is started meanwhile, with every thread of it, stays on one processor."""
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {random.choice(sorted(allowed))})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)
 
 
 def on_cpu_ms(blocks: tuple[Block, ...]) -> np.ndarray:
@@ -104,7 +116,7 @@ def main() -> int:
     parser.add_argument("--runtime", choices=["tflite", "executorch"], action="append")
     parser.add_argument("--recipe", choices=["fp32", "int8"], action="append")
     parser.add_argument("--pairs", type=int, default=8)
-    parser.add_argument("--blocks", type=int, default=24)
+    parser.add_argument("--blocks", type=int, default=60)
     chosen = parser.parse_args()
     runtimes: list[Runtime] = chosen.runtime or ["tflite", "executorch"]
     networks = [
@@ -120,6 +132,7 @@ def main() -> int:
             p50_ms = {name: float(np.median([one[1][name] for one in pairs])) for name in workers}
             line, code = judge(network, [one[0] for one in pairs], p50_ms)
             print(line, flush=True)
+            print("  pairs:", " ".join(f"{math.exp(one[0]):.4f}" for one in sorted(pairs)), flush=True)
             codes.append(code)
         print(f"load {linux.load_average()}")
     except PocketbenchError as error:

@@ -67,12 +67,8 @@ class AppRoute:
         phone.link.push(errand.folder / "job.json", f"{errand.place}/job.json", timeout_secs=_PULL_SECS)
         checked(phone.link.script(_OWN, [ROOT, errand.place], timeout_secs=_SHORT_SECS), f"chmod of {errand.place}")
         argv = ["am", "instrument", "-w", "-r", "-e", "run_id", request.run_id, "-e", "job", f"{errand.place}/job.json"]
-        argv += [
-            "-e",
-            "deadline_secs",
-            f"{_OWN_DEADLINE * errand.bounds.timeout_secs:.1f}",
-            app_package.component(package),
-        ]
+        deadline_secs = _OWN_DEADLINE * errand.bounds.timeout_secs
+        argv += ["-e", "deadline_secs", f"{deadline_secs:.1f}", app_package.component(package)]
         try:
             done = phone.execute(argv, errand)
             response = _pulled(phone.link, package, errand, _ended(done, package).results)

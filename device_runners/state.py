@@ -38,12 +38,12 @@ for c in /sys/devices/system/cpu/cpu[0-9]*; do
 done
 part load; cat /proc/loadavg 2>/dev/null
 part boot; cat /proc/sys/kernel/random/boot_id 2>/dev/null
-part busy; grep '^cpu ' /proc/stat 2>/dev/null; sleep 0.25; grep '^cpu ' /proc/stat 2>/dev/null
+part busy; grep '^cpu ' /proc/stat 2>/dev/null; sleep 0.1; grep '^cpu ' /proc/stat 2>/dev/null
 """
 
 
 class State(Record, frozen=True, kw_only=True):
-    """One look at a phone; None and "" where it does not tell. busy_share: of all processors, over a quarter second,
+    """One look at a phone; None and "" where it does not tell. busy_share: of all processors, over a tenth of a second,
     our own look at it included."""
 
     battery: Battery | None = None

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -157,17 +157,9 @@ def test_a_call_that_never_comes_back_is_ended_and_told(
     forget_log(phone)
     request = asked(tmp_path, builds / "dense.tflite", timing=LONG)
     with struck(phone, signal.SIGSTOP), pytest.raises(RunnerError, match=r"on the phone: .*logcat ends") as caught:
-        run(runner, request, tmp_path, Bounds(timeout_secs=5))
+        run(runner, request, tmp_path, Bounds(timeout_secs=4))
     assert "raise timeout_secs" in caught.value.remedy
     assert app_processes(phone) == [], "nothing is left running"
-
-
-def test_a_run_that_takes_too_long_says_so_itself(runner: AndroidRunner, builds: Path, tmp_path: Path) -> None:
-    request = asked(tmp_path, builds / "dense.tflite", timing=LONG, plan=(PlannedBlock(build=0, calls=10**9),))
-    runner_bounds = Bounds(timeout_secs=6)
-    with suppress(RunnerError):  # the phone's own watchdog may come first
-        (result,) = run(runner, request, tmp_path, runner_bounds).results
-        assert "the deadline of" in result.failure
 
 
 def test_a_report_is_made_of_what_the_app_measured(
@@ -186,7 +178,7 @@ def test_a_report_is_made_of_what_the_app_measured(
     assert measurement.device.kind == "sandbox"
     assert measurement.restarts[0].facts["app"] == "org.pocketbench.app.litert"
     assert "SANDBOX" in {caveat.id for standing in report.standings for caveat in standing.caveats}
-    assert "org.pocketbench.app.litert" in (folder / "report.html").read_text()
+    assert "tflite/dense" in (folder / "report.html").read_text()
 
 
 def installs(link: Link) -> int:

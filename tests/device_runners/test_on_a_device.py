@@ -127,7 +127,7 @@ def test_whoever_gives_up_leaves_nothing_running_and_nothing_changed(
             raise KeyboardInterrupt
 
     made = AndroidRunner(link, AppRoute(), QUICK, Ears(tell=lambda _: None, pulse=pulse))
-    threading.Timer(1.0, stopped.set).start()
+    threading.Timer(0.5, stopped.set).start()
     with pytest.raises(KeyboardInterrupt):
         made.run(phones.request(tmp_path), folder=tmp_path, bounds=phones.BOUNDS)
     made.close()

@@ -46,7 +46,7 @@ public final class Worker {
             }
             watch.begin();
             time(meter);
-            meter.idle();
+            stage("idling after", builds.get(0), meter::idle); // a meter works for a build that is alone
             response.facts.putAll(watch.facts());
             response.facts.put("probe_ns", Long.toString(stopwatch.probeNs));
         } catch (IOException error) {
@@ -78,17 +78,17 @@ public final class Worker {
         }
     }
 
-    private void open(Build build, EnergyMeter meter) throws Refused {
+    private void open(Build build, EnergyMeter meter) {
         if (refused.containsKey(build.file.runtime)) {
             build.refuse(refused.get(build.file.runtime));
             return;
         }
         stage("loading", build, () -> build.open(runtimes.get(build.file.runtime)));
-        meter.idle(); // here and not later: what idled is cold, and its clock is low
+        stage("idling before", build, meter::idle); // here and not later: what idled is cold, and its clock is low
         stage("warming up", build, build::warmUp);
     }
 
-    private void time(EnergyMeter meter) throws Refused {
+    private void time(EnergyMeter meter) {
         if (request.paced) {
             paced();
         } else if (!request.plan.isEmpty()) {
@@ -109,16 +109,28 @@ public final class Worker {
     }
 
     /** Blocks on demand; a refused build ends it, since there is nothing left to compare. */
-    private void paced() throws Refused {
+    private void paced() {
         String answer = answer(Channel.READY);
         channel.say(answer);
         for (Request.PlannedBlock planned : request.plan) {
-            if (answer.startsWith(Channel.FAILED) || channel.hear().equals(Channel.FINISH)) {
+            if (answer.startsWith(Channel.FAILED) || heard().equals(Channel.FINISH)) {
                 return;
             }
             planned(planned);
             answer = answer(Channel.DONE);
             channel.say(answer);
+        }
+    }
+
+    /** What is wanted next; where nobody can tell, every build fails with the reason. */
+    private String heard() {
+        try {
+            return channel.hear();
+        } catch (Refused error) {
+            for (Build build : builds) {
+                build.refuse(error);
+            }
+            return Channel.FINISH;
         }
     }
 

@@ -147,6 +147,17 @@ public class JobTest {
     }
 
     @Test
+    public void aRunThatWaitsTooLongSaysSoInItsResponse() throws Exception {
+        Map<String, Object> block = new LinkedHashMap<>();
+        block.put("build", 0L);
+        block.put("calls", 5L);
+        arguments.put("deadline_secs", "0.3");
+        run("paced", true, "plan", Collections.singletonList(block), "timing.warmup_runs", 0L);
+        Response response = ResponseReader.read(JobFile.text(new File(runs, "test/response.json")));
+        assertEquals("the deadline of 0.3 s is over", response.results.get(0).failure);
+    }
+
+    @Test
     public void aCancelledPacedRunEnds() throws Exception {
         Control control = new Control();
         control.stop("the run was cancelled");
