@@ -15,7 +15,7 @@ _BETTER = "better outputs, nothing smaller"
 
 BUYS: dict[str, dict[Runtime, str]] = {
     "channels": {"tflite": _SPEED, "executorch": _SPEED},
-    "lowrank": {"tflite": f"{_SPEED}, in wide layers", "executorch": f"{_SPEED}, in wide layers"},
+    "lowrank": {"tflite": f"{_SPEED} in float; int8 seldom faster", "executorch": f"{_SPEED}, less so in int8"},
     "distill": {"tflite": _BETTER, "executorch": _BETTER},
     "prune": {"tflite": _SENT, "executorch": _SENT},
     "cluster": {"tflite": _SENT_SHARED, "executorch": _SENT_SHARED},

@@ -145,10 +145,11 @@ def _make(work: _Work, report: Report) -> tuple[converters.Prepared, Report]:
 def resume(folder: Path, experiment: Experiment) -> Report:
     """The unfinished report of a run folder; raises ExperimentError when the experiment is another one by now."""
     report = store.load(folder)
-    if msgspec.structs.replace(report.experiment, gates=experiment.gates) != experiment:
+    free = {"gates": experiment.gates, "side_by_side": experiment.side_by_side}
+    if msgspec.structs.replace(report.experiment, **free) != experiment:
         raise ExperimentError(
             f"{folder} was made from another experiment than this bench.yaml",
-            remedy="start a new run, or undo the change (gates may change)",
+            remedy="start a new run, or undo the change (gates and side_by_side may change)",
         )
     return msgspec.structs.replace(report, experiment=experiment, complete=False)
 

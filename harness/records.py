@@ -149,6 +149,8 @@ class Experiment(Record, frozen=True, kw_only=True):
     named builds must. device: `host`, `auto` (a phone, else this computer), `phone` (refuses without one), a serial,
     `emulator:<avd>` or `sandbox`; devices: several phones at once, or all, each with a report of its own.
     accept: ids of caveats whose doubt the user takes on. confidence: of every interval.
+    side_by_side: builds, by patterns such as `*/channels(0.3)+*`, that are timed in pairs with the build they were made
+    from, which tells smaller gains than two medians do.
     false_alarms: chance that any of a run's side-by-side comparisons finds a change where there is none.
     minimum_effect: a smaller change, as a share, is no alarm.
     """
@@ -166,6 +168,7 @@ class Experiment(Record, frozen=True, kw_only=True):
     gates: tuple[str | GateRule, ...] = ()
     release: Literal["all", "any"] | tuple[str, ...] = "all"
     accept: tuple[str, ...] = ()
+    side_by_side: tuple[str, ...] = ()
     rank_by: str = "latency_ms.p50"
     confidence: float = 0.95
     false_alarms: float = 0.01

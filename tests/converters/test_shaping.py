@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.converters.conftest import Pupil
 
 pytestmark = pytest.mark.runtimes
-RECIPE = "prune(0.6)+qat+static_wi8_ai8"
+RECIPE = "prune(0.6)+cluster(16)+qat+static_wi8_ai8"
 
 
 class Made:
@@ -48,6 +48,8 @@ def test_both_files_hold_integers_and_the_zeros_that_were_asked_for(made: Made) 
         assert len(pruned) == 2
         for weight in pruned:
             assert weight.zeros / weight.elements == pytest.approx(0.6, abs=0.02)
+        assert all(weight.distinct <= 16 for weight in variant.contents.weights)
+        assert variant.contents.packed_bytes < variant.contents.download_bytes
         assert variant.contents.macs is not None
         assert not any(weight.saturated_biases for weight in variant.contents.weights)
 
@@ -55,9 +57,9 @@ def test_both_files_hold_integers_and_the_zeros_that_were_asked_for(made: Made) 
 def test_it_was_trained_once_and_each_build_tells_what_was_done(made: Made) -> None:
     assert len(list((Path(made.workshop.logs)).glob("shape-*.log"))) == 1
     assert made.tflite.history == made.executorch.history
-    assert [result.step for result in made.tflite.history] == ["prune(0.6)", "qat"]
+    assert [result.step for result in made.tflite.history] == ["prune(0.6)", "cluster(16)", "qat"]
     assert made.tflite.history[-1].score_after > 0.85
-    log = (Path(made.workshop.logs) / "shape-prune(0.6)+qat.log").read_text()
+    log = (Path(made.workshop.logs) / "shape-prune(0.6)+cluster(16)+qat.log").read_text()
     assert log.count("[training] 16 of 16: prune(0.6)") == 1
 
 

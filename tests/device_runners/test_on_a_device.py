@@ -15,7 +15,8 @@ from device_runners import choice, identity, rails, state
 from device_runners.adb.connect import connect
 from device_runners.adb.link import Link
 from device_runners.android import AndroidRunner, Ears
-from device_runners.app_route import PACKAGE, AppRoute
+from device_runners.app_package import PACKAGES
+from device_runners.app_route import AppRoute
 from device_runners.drain import Drain
 from device_runners.handset import PhoneHandset
 from device_runners.routes import Errand
@@ -29,7 +30,7 @@ from tests.device_runners.test_rails import descriptor, packet, reading
 from tests.fakes import judged, phones
 from tests.fakes.phones import StaticRoute
 
-PM = f"#!/system/bin/sh\necho package:/data/app/{PACKAGE}\n"
+PM = f"#!/system/bin/sh\necho package:/data/app/{PACKAGES['tflite']}/base.apk\n"
 QUICK = Phone(cool_down_secs=0.0)
 
 
@@ -176,7 +177,7 @@ def test_devices_and_doctor_speak_about_a_device_in_use(sandbox: Sandbox, adb_se
     sandbox.say("battery", sandbox.told("battery").replace("AC powered: false", "AC powered: true"))
     checks = device_commands.examine([sandbox.serial])
     assert "warning" in checks.text and "it is charging (AC)" in checks.text and "MB are free" in checks.text
-    assert f"the benchmark app ({PACKAGE}) is " in checks.text
+    assert all(f"the benchmark app for {name} ({package}) is " in checks.text for name, package in PACKAGES.items())
 
 
 def test_a_gauge_on_the_device_is_sampled_while_it_idles_and_works(

@@ -148,6 +148,32 @@ def test_a_comparison_that_fails_is_inconclusive_with_its_reason(tmp_path: Path)
     assert comparison.outcome == "inconclusive" and "SIGSEGV" in comparison.reason
 
 
+def test_a_build_is_told_from_its_parent_side_by_side_where_that_is_asked_for(tmp_path: Path) -> None:
+    experiment = msgspec.structs.replace(
+        EXPERIMENT, recipes=("fp32", "prune(0.5)+fp32"), gates=(), side_by_side=("tflite/prune*",)
+    )
+    report, _ = run(tmp_path, Runner({"tflite/prune(0.5)+fp32": 900_000}), experiment=experiment)
+    (comparison,) = report.comparisons
+    assert (comparison.a, comparison.b, comparison.outcome) == ("tflite/fp32", "tflite/prune(0.5)+fp32", "faster")
+    found = {benefit.variant: benefit for benefit in report.benefits}
+    assert found["tflite/prune(0.5)+fp32"].clock == "side by side"
+    assert found["tflite/prune(0.5)+fp32"].gains["time"].value == pytest.approx(1 / 0.9, rel=0.02)
+    assert found["executorch/prune(0.5)+fp32"].clock == "on-CPU"
+    again, _ = run(tmp_path, Runner(), experiment=experiment, resumed=pipeline.resume(tmp_path / "run", experiment))
+    assert again.comparisons == report.comparisons
+
+
+@pytest.mark.parametrize(
+    ("pattern", "remedy"), [("*/prune(0.5)+fp16", "add executorch/fp16, tflite/fp16"), ("*/qat*", "its builds are")]
+)
+def test_a_build_without_its_parent_cannot_be_held_against_it(tmp_path: Path, pattern: str, remedy: str) -> None:
+    recipes = ("fp32", "prune(0.5)+fp16")
+    experiment = msgspec.structs.replace(EXPERIMENT, recipes=recipes, side_by_side=(pattern,))
+    with pytest.raises(ExperimentError, match="names no build that could be held against") as error:
+        run(tmp_path, Runner(), experiment=experiment)
+    assert error.value.remedy.startswith(remedy)
+
+
 def test_progress_counts_every_step_to_its_total(tmp_path: Path) -> None:
     _, events = run(tmp_path, Runner())
     measured = [event for event in events if event.stage == "measure"]

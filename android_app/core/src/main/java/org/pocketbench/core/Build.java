@@ -220,6 +220,7 @@ final class Build {
     /** run_queue_wait_share: of all threads of the process, of the time on the wall in the blocks. */
     private void noteLoop() {
         result.facts.put("calls_per_sample", Long.toString(loop.callsPerSample));
+        result.facts.put("idle_call_ns", "0"); // a native call costs some ten nanoseconds: nothing is taken off
         if (wallNs > 0 && Linux.runQueueWaitNs() >= 0) {
             double share = (double) waitedNs / wallNs;
             result.facts.put("run_queue_wait_share", String.format(Locale.ROOT, "%.3f", share));
