@@ -2,6 +2,7 @@
 # except, as root and only when they are missing, Debian's python3-venv, chromium and what the app is built with.
 #
 #   PYTHON=python3.12      another interpreter than python3 (3.11 or newer)
+#   JOBS=4                test files at a time (2)
 #   TORCH_INDEX=<address>  package index with PyTorch's CPU-only wheels, see CONTRIBUTING.md; empty: pip's default
 
 SHELL := /bin/bash
@@ -12,6 +13,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 TORCH_INDEX ?=
 DEVICE ?=
+JOBS ?= 2
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet --quiet
 TORCH := $(shell sed -n 's/.*"\(torch==[^"]*\)".*/\1/p' pyproject.toml | head -n 1)
@@ -45,7 +47,7 @@ types: install
 	$(VENV)/bin/mypy
 
 pytest: install examples browser device app-tools
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest -n $(JOBS) --dist loadfile
 
 format: install
 	$(VENV)/bin/ruff check --fix .
