@@ -261,6 +261,7 @@ def judged(folder: Path, times: dict[str, list[float]]) -> list[dict[str, Any]]:
         row = {"runtime": runtime, "kind": kind, "side": side.partition("-")[0], "share": side.partition("-")[2]}
         row |= {"removed_share": round(known["removed_share"], 4), "parameters": known["parameters"]}
         row |= {"accuracy": round(float(right.mean()), 4), "size_bytes": file.stat().st_size}
+        row |= {"untrained": known["facts"].get("score_untrained")}  # on 300 validation images
         row |= {"milliseconds": round(quantile(times[name], 0.5) / 1e6, 3)}
         row["speed_up"] = ratio(times, f"{runtime} {kind} whole", name)
         if side.startswith("ours"):
@@ -296,7 +297,7 @@ def show(rows: list[dict[str, Any]]) -> bool:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--make", action="store_true", help="do the next piece of training or conversion")
+    parser.add_argument("--make", action="store_true", help="train and convert for so many seconds")
     parser.add_argument("--accuracy", action="store_true", help="only run the builds on the test images")
     parser.add_argument("--builds", type=Path, default=default_cache().resolve() / "benchmarks" / "channel-pruning")
     parser.add_argument("--seconds", type=float, default=60.0)
@@ -305,7 +306,9 @@ def main() -> int:
     folder = options.builds
     folder.mkdir(parents=True, exist_ok=True)
     if options.child:
-        print("complete" if make(folder) else "more to do: repeat")
+        while not make(folder):
+            print("more to do: repeat", flush=True)
+        print("complete")
         return 0
     if options.make:
         return _make_for(folder, options.seconds)

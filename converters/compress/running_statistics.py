@@ -63,7 +63,7 @@ def held(model: nn.Module) -> Iterator[None]:
         yield
     finally:
         for norm in norms:
-            del norm.train
+            norm.__dict__.pop("train", None)  # gone already where one hold was within another
 
 
 def _staying(norm: nn.Module):  # type: ignore[no-untyped-def]

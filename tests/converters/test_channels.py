@@ -11,7 +11,7 @@ pytest.importorskip("torch_pruning")
 
 from torch import nn  # noqa: E402
 
-from converters.compress import channels, dependencies, multiplyadds, refitting, thinning  # noqa: E402
+from converters.compress import channels, dependencies, multiplyadds, refitting, running_statistics, thinning  # noqa: E402
 from harness.errors import ConversionError  # noqa: E402
 from harness.records import Step  # noqa: E402
 from tests.fakes.studios import FakeStudio  # noqa: E402
@@ -152,6 +152,12 @@ def test_statistics_of_other_data_are_held_still_while_training(net: Net, images
     slim = channels.apply(net, asked("0.1"), studio)
     assert studio.facts["statistics"] == "as they were"
     assert slim.norm.train().training, "afterwards it is an ordinary batch norm again"
+
+
+def test_statistics_are_held_within_a_hold_as_well(net: Net) -> None:
+    with running_statistics.held(net), running_statistics.held(net):
+        assert not net.train().norm.training
+    assert net.train().norm.training
 
 
 def test_what_the_graph_does_not_tell_is_left_alone_and_named(images: torch.Tensor) -> None:
