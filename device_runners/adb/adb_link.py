@@ -62,7 +62,7 @@ class AdbLink:
 
     @contextlib.contextmanager
     def _running(self, argv: Sequence[str], stdin: bytes, patience: Patience) -> Iterator[Iterator[Piece]]:
-        line = command(argv)
+        line = command(argv) + (b"" if stdin else shell_service.NO_INPUT)
         if "shell_v2" in self._dialler.features():
             if len(stdin) > shell_service.MOST_STDIN_BYTES:
                 raise RunnerError(f"{len(stdin)} bytes of input for a command: push them as a file instead")

@@ -224,4 +224,6 @@ def _refusal(reason: str, request: bytes) -> Exception:
     if re.search(r"not found|offline|no devices|no permissions|recovery|connecting|closed by peer", reason):
         remedy = "see `pocketbench doctor`" if "permissions" in reason else "check the cable; see `pocketbench devices`"
         return DeviceUnreachable(first, remedy=remedy)
+    if first == "closed":  # what the server says when the link broke while the service was opened
+        return LinkLost("the link to the device broke, or it refuses what was asked for: closed")
     return ServiceRefused(f"{first} (asked for {request[:40].decode(errors='replace')!r})")

@@ -12,6 +12,7 @@ from harness.errors import RunnerError
 
 V2 = b"shell,v2,raw:"
 V1 = b"shell:"
+NO_INPUT = b" </dev/null"  # cheaper than to open an input and to end it
 MOST_STDIN_BYTES = 65536  # all of it is written before the first answer is read
 MOST_OUTPUT_BYTES = 64 * 2**20
 _STDIN, _STDOUT, _STDERR, _EXIT, _CLOSE_STDIN = range(5)
@@ -46,8 +47,8 @@ def standard_output(pieces: Iterator[Piece]) -> Iterator[bytes]:
 
 def pieces_v2(channel: Channel, stdin: bytes) -> Iterator[Piece]:
     """Standard output and error apart; the last piece is the exit code."""
-    parts = [_packet(_STDIN, stdin)] if stdin else []
-    channel.send([*parts, _packet(_CLOSE_STDIN, b"")])
+    if stdin:
+        channel.send([_packet(_STDIN, stdin), _packet(_CLOSE_STDIN, b"")])
     reader = Reader(channel)
     while True:
         header = reader.exactly(5)

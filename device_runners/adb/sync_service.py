@@ -27,17 +27,17 @@ _FULL = "No space left on device"
 
 def push(channel: Channel, source: Path, target: str, *, mode: int) -> None:
     """Copy a file; PushFailed with the device's own words, DeviceFull where these are that there is no space."""
-    request = _checked(target) + f",{stat.S_IFREG | mode}".encode()
+    path = _checked(target) + f",{stat.S_IFREG | mode}".encode()
+    request = _header(b"SEND", len(path)) + path
     try:
         with open(source, "rb", buffering=0) as file:
-            changed = int(os.fstat(file.fileno()).st_mtime) & 0xFFFFFFFF
-            channel.send([_header(b"SEND", len(request)), request])
-            _send_chunks(channel, file, target)
+            for piece in _pieces(file, request, channel.piece_bytes):
+                channel.send([piece])
+                if channel.waiting():
+                    break
     except OSError as error:
         raise PushFailed(f"{source} cannot be read: {error.strerror}") from error
-    channel.send([_header(b"DONE", changed)])
     _expect_okay(channel, target)
-    channel.send([_header(b"QUIT", 0)])
 
 
 def pull(channel: Channel, source: str, target: Path, *, most_bytes: int) -> None:
@@ -55,25 +55,23 @@ def pull(channel: Channel, source: str, target: Path, *, most_bytes: int) -> Non
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
-    channel.send([_header(b"QUIT", 0)])
 
 
-def _send_chunks(channel: Channel, file: FileIO, target: str) -> None:
-    buffer = memoryview(bytearray(channel.piece_bytes))
-    more = True
+def _pieces(file: FileIO, request: bytes, piece_bytes: int) -> Iterator[memoryview]:
+    """The request, the file in chunks and the end, in pieces of at most so many bytes; a small file is one piece."""
+    end = _header(b"DONE", int(os.fstat(file.fileno()).st_mtime) & 0xFFFFFFFF)
+    buffer = memoryview(bytearray(piece_bytes))
+    buffer[: len(request)] = request
+    filled, more = len(request), True
     while more:
-        filled = 0
-        while more and filled + _HEADER_BYTES < len(buffer):
+        while more and filled + _HEADER_BYTES + len(end) < piece_bytes:
             start = filled + _HEADER_BYTES
-            size = file.readinto(buffer[start : start + CHUNK_BYTES]) or 0
+            size = file.readinto(buffer[start : min(start + CHUNK_BYTES, piece_bytes - len(end))]) or 0
             more = size > 0
-            if more:
-                buffer[filled:start] = _header(b"DATA", size)
-                filled = start + size
-        channel.send([buffer[:filled]])
-        if channel.waiting():
-            _expect_okay(channel, target)
-            raise PushFailed(f"{target}: the device said that it has the whole file before it was sent")
+            buffer[filled:start] = _header(b"DATA", size) if more else end
+            filled = start + size
+        yield buffer[:filled]
+        filled = 0
 
 
 def _chunks(reader: Reader, source: str, most_bytes: int) -> Iterator[bytes | memoryview]:
