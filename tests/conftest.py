@@ -65,5 +65,7 @@ def running_sandbox(phone_files: Path, tmp_path_factory: pytest.TempPathFactory)
 @pytest.fixture
 def sandbox(running_sandbox: Sandbox) -> Sandbox:
     """A healthy device; one for all tests, so leave it running."""
+    if not running_sandbox.listening():  # tests of stopping all children stop this one as well
+        running_sandbox.reboot()
     running_sandbox.reset()
     return running_sandbox

@@ -69,6 +69,12 @@ class Sandbox:
             continue
         return self
 
+    def listening(self) -> bool:
+        """Whether its daemon can be reached."""
+        with socket.socket() as probe:
+            probe.settimeout(2)
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
     def kill(self) -> None:
         """Pull the cable and the battery: everything on it dies at once."""
         if self._child:
