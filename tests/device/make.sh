@@ -2,7 +2,7 @@
 # make.sh FOLDER: unpacks a phone-like userland with Android 14's own adbd into FOLDER/root (12 MB from Debian trixie,
 # some 10 s). Nothing is installed, and only FOLDER is written to. Start it with start.sh.
 #
-#   DEVICE_MIRROR=ADDRESS  take Debian from there; else from where this machine's own apt takes it, else deb.debian.org
+#   DEVICE_MIRROR=ADDRESS  take Debian from there, else from where this machine's own apt takes it
 #   DEVICE_SUITE=NAME      another suite than trixie
 set -euo pipefail
 
@@ -47,7 +47,6 @@ mirrors() {
     apt-get indextargets --format '$(LABEL) $(REPO_URI)' 2>/dev/null | awk '$1 == "Debian" { print $2 }'
     grep -hsE '^URIs:' /etc/apt/sources.list.d/*.sources | cut -d: -f2- | tr -s ' ' '\n'
     grep -hsE '^deb ' /etc/apt/sources.list /etc/apt/sources.list.d/*.list | grep -oE '[a-z]+://[^ ]+'
-    echo http://deb.debian.org/debian
   } | sed 's#/*$#/#' | awk 'length > 1 && !/security|ubuntu/ && !seen[$0]++'
 }
 
@@ -60,7 +59,8 @@ fetch() {
       private_apt --yes --download-only install "${PACKAGES[@]}" && return
     fi
   done
-  die "no mirror serves ${PACKAGES[*]} of Debian $SUITE: $(tail -n 3 "$WORK/apt/log" | tr '\n' ' ')"
+  die "no mirror of this machine's apt serves ${PACKAGES[*]} of Debian $SUITE; name one with DEVICE_MIRROR=ADDRESS:" \
+    "$(tail -qn 3 "$WORK/apt/log" 2>/dev/null | tr '\n' ' ')"
 }
 
 unpack() {
