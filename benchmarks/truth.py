@@ -102,7 +102,8 @@ def _network(engine: engines.Engine, path: str, library: ctypes.CDLL, tools: tup
     if not handle:
         raise SystemExit(f"the loop in C cannot load {path}")
     _check_same(engine, library, handle, data)
-    ours = Loop(stopwatch, engine.invoke, feeds=[engine.feeding([one]) for one in data], timing=TIMING)
+    feeds = [engine.feeding([one]) for one in data]
+    ours = Loop(stopwatch, engine.invoke, feeds=feeds, timing=TIMING, idle=engine.idle)
     ours.size(ours.first()[0], lambda: True)
     ours.warm_up()
     calls = ours.calls_per_sample

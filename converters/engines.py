@@ -138,5 +138,6 @@ def _as_input(array: np.ndarray[Any, Any], detail: dict[str, Any]) -> np.ndarray
     dtype, (scale, zero_point) = detail["dtype"], detail["quantization"]
     if scale and array.dtype.kind == "f" and np.dtype(dtype).kind in "iu":
         limits = np.iinfo(dtype)
-        return np.clip(np.rint(array / scale) + zero_point, limits.min, limits.max).astype(dtype)
+        codes: np.ndarray[Any, Any] = np.clip(np.rint(array / scale) + zero_point, limits.min, limits.max).astype(dtype)
+        return codes
     return array.astype(dtype) if array.dtype.kind in "iub" and np.dtype(dtype).kind in "iub" else array

@@ -47,17 +47,18 @@ def convert(job: ConvertJob) -> Build:
     inputs, expected = numerics.of_prepared(prepared, job.shaped)
     arguments = torchmodel.tensors(inputs[0])
     name = recipes.quantization(job.recipe)
+    whose = numerics.COMPRESSED if job.shaped else numerics.SOURCE
     variant = _variant(_float(job, arguments), job, arguments)
     with half_convolutions() if name == "fp16" else nullcontext(()) as warnings:
         target.write_bytes(_lower(variant, arguments))
     if name == "dynamic_wi8_afp32":
         warnings += padded.warnings(variant)
     if name == "fp32":
-        warnings += numerics.check(target, inputs, expected, "float")
+        warnings += numerics.check(target, inputs, expected, "float", whose)
     else:
         eager = [torchmodel.run(variant, arrays) for arrays in inputs]
         warnings += numerics.check(target, inputs, eager, "same-variant")
-        warnings += numerics.judge(numerics.compare(eager, expected), "quantized")
+        warnings += numerics.judge(numerics.compare(eager, expected), "quantized", whose)
     if recipes.calibrated(job.recipe) and read_facts(prepared).integer_io:
         warnings += ("takes and gives float32: model.integer_io is for TFLite",)
     return Build(file=FILE, sha256=digests.of_file(target), contents=contents.inspect(target), warnings=warnings)

@@ -198,6 +198,8 @@ def _killed(job: Job, error: ProcessError, workshop: Workshop, log: Path) -> Fai
     if isinstance(error, ProcessTimeout):
         reason = f"was stopped after its limit of {limits.timeout_secs:g} s"
         remedy = "raise limits.timeout_secs in bench.yaml, or make the model or its data smaller"
+        if isinstance(job, ShapeJob):
+            remedy = "run again, the training goes on from its last checkpoint; or raise limits.timeout_secs"
     elif isinstance(error, ProcessMemory):
         reason = f"needed more memory than its limit of {limits.memory_limit_mb} MB and was stopped"
         remedy = "raise limits.memory_limit_mb in bench.yaml, or make the model or its data smaller"

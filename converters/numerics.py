@@ -19,6 +19,7 @@ from harness.errors import ConversionError
 from harness.records import Record, TensorSpec
 
 SAMPLES = 8
+SOURCE, COMPRESSED = "the source model", "the compressed float model"
 Kind = Literal["float", "same-variant", "quantized"]
 
 
@@ -48,10 +49,12 @@ class Difference(Record, frozen=True, kw_only=True):
     rows: int
 
 
-def check(path: Path, inputs: Sequence[Arrays], expected: Sequence[Arrays], kind: Kind) -> tuple[str, ...]:
+def check(
+    path: Path, inputs: Sequence[Arrays], expected: Sequence[Arrays], kind: Kind, whose: str = SOURCE
+) -> tuple[str, ...]:
     """Load and run the file on the inputs; warnings, empty when it is sound. Raises ConversionError when it cannot run.
 
-    inputs, expected: per sample the arrays of all inputs, of all outputs.
+    inputs, expected: per sample the arrays of all inputs, of all outputs. whose: what gave the latter.
     """
     engine = engines.open_build(path)
     if len(engine.inputs) != len(inputs[0]):
@@ -60,7 +63,7 @@ def check(path: Path, inputs: Sequence[Arrays], expected: Sequence[Arrays], kind
             remedy="remove inputs that the model does not use from get_args()",
         )
     got = [_real(engine.run(arrays), engine.outputs) for arrays in inputs]
-    return judge(compare(got, expected), kind)
+    return judge(compare(got, expected), kind, whose)
 
 
 def compare(got: Sequence[Arrays], expected: Sequence[Arrays]) -> Difference:
@@ -84,13 +87,13 @@ def compare(got: Sequence[Arrays], expected: Sequence[Arrays]) -> Difference:
     return Difference(relative=worst / max(largest, 1e-9), agreement=same / rows if rows else None, rows=rows)
 
 
-def judge(difference: Difference, kind: Kind) -> tuple[str, ...]:
+def judge(difference: Difference, kind: Kind, whose: str = SOURCE) -> tuple[str, ...]:
     """One line of warning when the difference is beyond what this kind of build may have."""
     limit = LIMITS[kind]
     agrees = difference.agreement is None or difference.agreement >= limit.agreement
     if difference.relative < (limit.relative_if_agreeing if agrees else limit.relative):
         return ()
-    where = "its own eager model" if kind == "same-variant" else "the source model"
+    where = "its own eager model" if kind == "same-variant" else whose
     classes = ""
     if difference.agreement is not None:
         classes = f"; top-1 agrees on {round(difference.agreement * difference.rows)} of {difference.rows}"

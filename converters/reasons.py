@@ -97,6 +97,7 @@ _EXTRAS = {
     "ai_edge_quantizer": "tflite",
     "executorch": "executorch",
     "torchao": "executorch",
+    "torch_pruning": "compress",
     "torch": "tflite,executorch",
     "tensorflow": "keras",
     "keras": "keras",

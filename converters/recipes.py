@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from msgspec.structs import replace
+
 from harness.errors import ExperimentError
 from harness.records import Recipe, Record, Runtime, Step
 
@@ -60,19 +62,36 @@ RECIPES: dict[str, Quantization] = {
     ),
 }
 
+_TRAINED_FOR = "static_wi8_ai8"  # what `qat` simulates
+_SPARSE = ("fp32", "static_wi8_ai8")
+_DENSE_ONLY = "ExecuTorch's format has no sparse tensors; zipped or packed, zeros take next to nothing there as well"
 _RATIO = r"0?\.\d*[1-9]\d*"
 _COUNT = r"[1-9]\d*"
 _UP_TO_256 = r"[2-9]|[1-9]\d|1\d\d|2[0-4]\d|25[0-6]"
 COMPRESSIONS: dict[str, Compression] = {
-    "channels": Compression(summary="remove whole channels", rank=0, arguments=_RATIO, example="channels(0.3)"),
-    "lowrank": Compression(summary="split layers into thinner ones", rank=1, arguments=_RATIO, example="lowrank(0.5)"),
+    "channels": Compression(
+        summary="remove whole channels, and with them this share of the multiply-adds",
+        rank=0,
+        arguments=_RATIO,
+        example="channels(0.3)",
+    ),
+    "lowrank": Compression(
+        summary="split layers into thinner ones, for this share of their multiply-adds",
+        rank=1,
+        arguments=_RATIO,
+        example="lowrank(0.5)",
+    ),
     "distill": Compression(
-        summary="train against a teacher", rank=2, arguments=r"[^(),]+\.py", example="distill(teacher.py)"
+        summary="train against a teacher, alone or as the loss of the other steps",
+        rank=2,
+        arguments=r"[^(),]+\.py",
+        example="distill(teacher.py)",
     ),
     "prune": Compression(
-        summary="set small weights to zero: per layer, `global`, in blocks such as 1x4, or 2 of every 4",
+        summary="set this share of small weights to zero: per layer, `0.8,global`, in blocks `0.8,1x4`, or `2:4`; "
+        "`0.8,sparse` leaves the zeros out of a .tflite",
         rank=3,
-        arguments=rf"{_RATIO}(?:,global|,{_COUNT}x{_COUNT}){{0,2}}|{_COUNT}:{_COUNT}",
+        arguments=rf"{_RATIO}(?:,(?!1x1){_COUNT}x{_COUNT})?(?:,global)?(?:,sparse)?|{_COUNT}:{_COUNT}(?:,sparse)?",
         example="prune(0.8)",
     ),
     "cluster": Compression(
@@ -117,6 +136,8 @@ def parse(name: str) -> Recipe:
 
 def supported(recipe: Recipe, runtime: Runtime) -> str:
     """The reason why `runtime` has not got `recipe`, or "" when it has; compression steps are the same for both."""
+    if sparse(recipe) and (runtime != "tflite" or quantization(recipe) not in _SPARSE):
+        return _DENSE_ONLY if runtime != "tflite" else f"sparse storage is for {' and '.join(_SPARSE)} only"
     for step in recipe.steps:
         if step.name in COMPRESSIONS:
             continue
@@ -132,8 +153,17 @@ def quantization(recipe: Recipe) -> str:
 
 
 def compressions(recipe: Recipe) -> tuple[Step, ...]:
-    """The steps before the quantization."""
-    return tuple(step for step in recipe.steps if step.name in COMPRESSIONS)
+    """The steps before the quantization; how their result is stored is none of their business."""
+    return tuple(
+        replace(step, arguments=tuple(each for each in step.arguments if each != "sparse"))
+        for step in recipe.steps
+        if step.name in COMPRESSIONS
+    )
+
+
+def sparse(recipe: Recipe) -> bool:
+    """Whether zeros are to be left out of the file."""
+    return any("sparse" in step.arguments for step in recipe.steps)
 
 
 def floating(recipe: Recipe) -> Recipe:
@@ -200,10 +230,10 @@ def _check_order(steps: tuple[Step, ...], recipe: str) -> None:
     if tuple(ordered) != steps:
         right = "+".join(map(_spell, ordered))
         raise ExperimentError(f"the steps of the recipe `{recipe}` are in the wrong order", remedy=f"write `{right}`")
-    if any(step.name == "qat" for step in steps) and not RECIPES[steps[-1].name].calibrated:
+    if any(step.name == "qat" for step in steps) and steps[-1].name != _TRAINED_FOR:
         raise ExperimentError(
-            f"`qat` in the recipe `{recipe}` trains for integers, `{steps[-1].name}` has none",
-            remedy="end it with static_wi8_ai8",
+            f"`qat` in the recipe `{recipe}` trains for 8-bit integers throughout, which `{steps[-1].name}` has not",
+            remedy=f"end it with {_TRAINED_FOR}, or leave `qat` out",
         )
 
 

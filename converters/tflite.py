@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from converters import contents, dead_channels, digests, frameworks, keras_tflite, numerics, recipes, samples
+from converters import contents, dead_channels, digests, frameworks, keras_tflite, numerics, recipes, samples, sparse
 from converters.job import Build, ConvertJob
 from converters.samples import Arrays
 from converters.workshop import read_facts
+from harness.errors import ConversionError
 from harness.records import Recipe
 
 FILE = "model.tflite"
@@ -33,8 +34,11 @@ def convert(job: ConvertJob) -> Build:
         warnings: tuple[str, ...] = ()
     else:
         warnings = _quantize(job, target)
+    if recipes.sparse(job.recipe):
+        warnings += _encode_zeros(target)
     inputs, expected = numerics.of_prepared(prepared, job.shaped)
-    warnings += numerics.check(target, inputs, expected, "float" if name == "fp32" else "quantized")
+    whose = numerics.COMPRESSED if job.shaped else numerics.SOURCE
+    warnings += numerics.check(target, inputs, expected, "float" if name == "fp32" else "quantized", whose)
     return Build(file=FILE, sha256=digests.of_file(target), contents=contents.inspect(target), warnings=warnings)
 
 
@@ -59,6 +63,18 @@ def _lower_torch(job: ConvertJob, target: Path) -> None:
     arguments = torchmodel.tensors(numerics.of_prepared(prepared)[0][0])
     litert_torch.convert(torchmodel.flat(model, arguments), arguments).export(str(target))
     _shorten_names(target)
+
+
+def _encode_zeros(target: Path) -> tuple[str, ...]:
+    """The zeros left out of the file; raises ConversionError where that would not make it smaller."""
+    before = target.stat().st_size
+    count, reasons = sparse.encode(target)
+    if not count or target.stat().st_size >= before:
+        raise ConversionError(
+            "; ".join([f"sparse storage would not make the file of {before} bytes smaller", *reasons]),
+            remedy="leave `sparse` out, or prune more",
+        )
+    return tuple(reasons)
 
 
 def _shorten_names(path: Path) -> None:

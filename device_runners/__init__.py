@@ -1,19 +1,34 @@
 """Variant -> measured facts: one request in, one response out, whoever serves it.
 
-A runner is one module and one line in RUNNERS; what it imports is imported when it is loaded.
+A kind of device is one function and one line in RUNNERS; what it imports is imported when it is loaded. Whatever else
+stands in its place is the serial of a phone.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from device_runners.wire import Request, Response
     from harness.process import Bounds
-    from harness.records import Device
+    from harness.records import Device, EnergyTrace
 
-RUNNERS: dict[str, str] = {"host": "device_runners.host:HostRunner"}
+RUNNERS: dict[str, str] = {
+    "host": "device_runners.choice:host",
+    "auto": "device_runners.choice:auto",
+    "phone": "device_runners.choice:phone",
+    "sandbox": "device_runners.choice:sandbox",
+    "emulator": "device_runners.choice:emulator",
+    "serial": "device_runners.choice:serial",
+}
+
+
+def kind_of(name: str) -> str:
+    """Which line of RUNNERS a device's name means."""
+    if name.startswith("emulator:"):
+        return "emulator"
+    return name if name in ("host", "auto", "phone", "sandbox") else "serial"
 
 
 class Session(Protocol):
@@ -53,3 +68,20 @@ class Runner(Protocol):
 
     def close(self) -> None:
         """Let go of the device."""
+
+
+@runtime_checkable
+class PlanRunner(Protocol):
+    """A runner without live sessions: two builds are compared by a plan in one process of theirs, or in processes that
+    take turns. plans: whether it can do that at all."""
+
+    @property
+    def plans(self) -> bool: ...
+
+
+@runtime_checkable
+class DrainRunner(Protocol):
+    """A runner that can read the energy of a build from a counter outside the process, with time."""
+
+    def drain(self, request: Request, *, idle_secs: float, folder: Path, bounds: Bounds) -> EnergyTrace:
+        """One group of blocks: idle, load, load, idle; the request is the load. RunnerError where it cannot be told."""

@@ -51,6 +51,7 @@ class LiteRtEngine:
         self.inputs = tuple(_spec(detail) for detail in interpreter.get_input_details())
         self.outputs = tuple(_spec(detail) for detail in interpreter.get_output_details())
         self.invoke: Callable[[], object] = interpreter.invoke
+        self.idle: Callable[[], object] | None = None
 
     def feeding(self, arrays: Sequence[Array]) -> Callable[[], object]:
         for array, spec in zip(arrays, self.inputs, strict=True):

@@ -28,6 +28,9 @@ class Engine(Protocol):
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     invoke: Callable[[], object]  # what is timed, and nothing else
+    idle: (
+        Callable[[], object] | None
+    )  # the same way into the runtime with nothing to do there, where it is not for free
 
     def feeding(self, arrays: Sequence[Array]) -> Callable[[], object]:
         """A function that hands these inputs to the build; everything that can be done before is done here."""

@@ -64,7 +64,7 @@ class Build:
         engine = runtime.load(path, [sample.shape for sample in first])
         self._load_ns = perf_counter_ns() - start
         feed = engine.feeding(_fitted(first, engine.inputs) if first else tensors.zeros_for(engine.inputs))
-        loop = Loop(self._stopwatch, engine.invoke, feeds=[feed], timing=self._request.timing)
+        loop = Loop(self._stopwatch, engine.invoke, feeds=[feed], timing=self._request.timing, idle=engine.idle)
         self._first_ns, waited_ns = _called(loop.first)
         _called(lambda: loop.size(self._first_ns - waited_ns, lambda: _repeatable(engine)))
         self._facts = {"first_inference_wait_ns": str(waited_ns), **engine.facts(), **self._input_facts(engine)}
@@ -162,7 +162,7 @@ class Build:
         """run_queue_wait_share: of all threads of the process, of the time on the wall in the blocks; above 1 when
         more than one waited at a time."""
         assert self._loop is not None
-        facts = {"calls_per_sample": str(self._loop.calls_per_sample)}
+        facts = {"calls_per_sample": str(self._loop.calls_per_sample), "idle_call_ns": str(self._loop.idle_ns)}
         if self._wall_ns and linux.run_queue_wait_ns() is not None:
             facts["run_queue_wait_share"] = f"{self._waited_ns / self._wall_ns:.3f}"
         if self._loop.cut_short:

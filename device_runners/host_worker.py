@@ -86,12 +86,18 @@ def _runtimes(request: wire.Request) -> tuple[dict[str, engines.EngineRuntime], 
     for name in dict.fromkeys(file.runtime for file in request.builds):
         _log(f"starting the {name} runtime")
         try:
+            _check_accelerator(request.timing.accelerator)
             found[name] = engines.start(name, request.timing.num_threads)
         except RunnerError as error:
             refused[name] = error
     gc.collect()
     gc.freeze()  # what lives now lives to the end: no need to look at it again
     return found, refused
+
+
+def _check_accelerator(accelerator: str) -> None:
+    if accelerator != "cpu":
+        raise RunnerError(f"this machine's runtimes have no {accelerator}", remedy="measure it on a phone")
 
 
 def _paced(request: wire.Request, builds: Sequence[Build], channel: Channel) -> None:

@@ -23,6 +23,7 @@ from harness.records import Block
 SHORT_CALL_NS = 100_000  # below it the probe's own cost shows: several calls are one sample
 SAMPLE_NS = 1_250_000  # aimed at for those, so that a sample stays above a millisecond
 _SIZING_CALLS = 5
+_IDLE_CALLS, _IDLE_SAMPLES = 100, 25
 _FAST, _SLOW, _AGREE, _NEEDED, _NEEDED_AT_LEAST, _MEDIAN_OF = 0.1, 0.005, 0.04, 40, 5, 5
 
 
@@ -54,7 +55,9 @@ class Loop:
     """The timed calls of one build in one process.
 
     invoke: the call that is timed. feed: gives the build its next input, outside the timed region. repeatable: says
-    whether the build may be called again without being fed, which several calls in one sample need.
+    whether the build may be called again without being fed, which several calls in one sample need. idle: a call by
+    the same way into the runtime that does nothing there; what it costs, `idle_ns`, is taken off every call, as the
+    clock's own cost is.
     """
 
     def __init__(
@@ -64,9 +67,11 @@ class Loop:
         *,
         feeds: Sequence[Callable[[], object]],
         timing: Timing,
+        idle: Callable[[], object] | None = None,
     ) -> None:
         self._stopwatch = stopwatch
         self._invoke = invoke
+        self.idle_ns = _idle_ns(stopwatch, idle) if idle else 0
         self._timing = timing
         # The wait of this thread says nothing about the threads that it waits for.
         self._tells_wait = timing.num_threads == 1 and stopwatch.tells_wait
@@ -140,7 +145,13 @@ class Loop:
     def _sample(self, calls: int) -> tuple[int, int]:
         next(self._feeds)()
         wall_ns, wait_ns = self._stopwatch.time(self._invoke, calls)
-        return wall_ns, wait_ns if self._tells_wait else 0
+        return max(wait_ns, wall_ns - calls * self.idle_ns), wait_ns if self._tells_wait else 0
+
+
+def _idle_ns(stopwatch: Stopwatch, idle: Callable[[], object]) -> int:
+    """What one idle call typically costs outside the run queue."""
+    samples = (stopwatch.time(idle, _IDLE_CALLS) for _ in range(_IDLE_SAMPLES))
+    return sorted(wall_ns - wait_ns for wall_ns, wait_ns in samples)[_IDLE_SAMPLES // 2] // _IDLE_CALLS
 
 
 def thinned(block: Block, most: int) -> Block:

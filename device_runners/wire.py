@@ -21,12 +21,12 @@ A `paced` worker serves a plan block by block, so that two live processes can al
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 
 from harness.errors import RunnerError, StoreError
-from harness.records import Block, EnergyTrace, Memory, Record, Runtime, TensorSpec
+from harness.records import Accelerator, Block, EnergyTrace, Memory, Record, Runtime, TensorSpec
 
 WIRE_VERSION = 1
 MAX_JSON_BYTES = 64 * 2**20
@@ -65,7 +65,7 @@ class Timing(Record, frozen=True, kw_only=True):
     No warm-up is asked for by warmup_runs 0 together with warmup_min_secs 0.
     """
 
-    accelerator: Literal["cpu"] = "cpu"
+    accelerator: Accelerator = "cpu"
     num_threads: Positive
     warmup_runs: Count
     warmup_min_secs: Seconds
@@ -101,7 +101,8 @@ class Request(Record, frozen=True, kw_only=True):
 
 
 class BuildResult(Record, frozen=True, kw_only=True):
-    """What came of one build. failure: empty, or one line; the other builds of the request go on.
+    """What came of one build. failure: empty, or one line; the other builds of the request go on. load_ns,
+    first_inference_ns: 0 where a runner does not tell.
 
     delegate: name of what took operators off the runtime's own kernels ("" for nothing), with the counts as the
     runtime tells them after loading. steady: whether the warm-up rule was met before its time limit. inputs,

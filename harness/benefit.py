@@ -141,8 +141,11 @@ def _of_files(pair: Pair) -> dict[str, Estimate]:
 
 
 def _time(pair: Pair) -> tuple[Estimate | None, Literal["", "side by side", "on-CPU", "wall"]]:
-    if pair.comparison is not None and pair.comparison.log_ratios:
-        return gains.of_effect(pair.comparison.effect), "side by side"
+    comparison = pair.comparison
+    if comparison is not None and comparison.log_ratios:
+        found = gains.of_effect(comparison.effect)
+        if comparison.outcome != "inconclusive" or not gains.shown(found):  # else the builds hardly got the processor
+            return found, "side by side"
     for name, clock in CLOCKS:
         if name in pair.found and name in pair.parent_found:
             return gains.gain(pair.parent_found[name], pair.found[name]), clock

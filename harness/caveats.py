@@ -7,43 +7,17 @@ unless the experiment accepts the caveat by its id. A caveat that doubts nothing
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from fnmatch import fnmatchcase
 
 from harness import doubts_build, doubts_compressed, doubts_output, doubts_sustained, doubts_timing
+from harness.doubt import CLOCK, PATTERNS, Doubt
 from harness.facts import Facts
-from harness.metrics import CHANGE, Kind
-from harness.records import Caveat, Model, Record
+from harness.metrics import CHANGE
+from harness.phone_caveats import PHONE
+from harness.records import Caveat, Model
 
-PATTERNS: dict[Kind, tuple[str, ...]] = {
-    "latency": ("latency_ms.*",),
-    "on_cpu": ("on_cpu_ms.*",),
-    "start": ("first_inference_ms", "load_ms"),
-    "sustained": ("sustained_*",),
-    "energy": ("energy_mj",),
-    "memory": ("peak_rss_mb", "total_peak_rss_mb"),
-    "quality": ("cosine", "snr_db", "max_abs_diff", "max_rel_diff", "top1_agreement"),
-    "size": ("size_*", "download_*", "packed_*"),
-    "delegation": ("delegated_macs_share",),
-}
-CLOCK: tuple[Kind, ...] = ("latency", "on_cpu", "start")
-
-
-class Doubt(Record, frozen=True, kw_only=True):
-    """One row of the table. seen: what the facts show, "" for nothing. doubts: kinds of metrics, or everything.
-
-    everything: the build is not what it seems, so that no gate is passed; what fails on top of that has failed.
-    true_within: the true time lies between so many times the measured bounds; a gate on a fixed limit that holds, or
-    fails, over all of that stands in spite of the doubt. None: there is no saying how far off a time is.
-    """
-
-    summary: str
-    advice: str
-    seen: Callable[[Facts], str]
-    doubts: tuple[Kind, ...] = ()
-    everything: bool = False
-    true_within: tuple[float, float] | None = None
-
+__all__ = ["CAVEATS", "CLOCK", "CURED_BY_PAIRS", "DISQUALIFYING", "casts_doubt", "disqualified_by", "judge"]
 
 CAVEATS: dict[str, Doubt] = {
     "HOST": Doubt(
@@ -186,13 +160,23 @@ CAVEATS: dict[str, Doubt] = {
         advice="let get_evaluation_data() give labels, or the model's file a metric",
         seen=doubts_output.no_labels,
     ),
+    **PHONE,
 }
 
 # A build that is not what it says, or computes something else, is neither recommended nor on the Pareto front.
 DISQUALIFYING = ("PROMISE-BROKEN", "OUTPUT-DRIFT", "NON-FINITE-OUTPUT")
 
 # What disturbs a measurement hits both sides of a pair alike: a side-by-side comparison is beyond these.
-CURED_BY_PAIRS = ("FEW-SAMPLES", "UNSTABLE", "NOISY-MACHINE", "STARVED", "CANARY")
+CURED_BY_PAIRS = (
+    "FEW-SAMPLES",
+    "UNSTABLE",
+    "NOISY-MACHINE",
+    "STARVED",
+    "CANARY",
+    "THERMAL-LIMITED",
+    "BUSY-DEVICE",
+    "CHARGER-CHANGED",
+)
 
 
 def judge(facts: Facts) -> tuple[Caveat, ...]:
@@ -215,6 +199,7 @@ def disqualified_by(found: Sequence[Caveat], accept: Collection[str]) -> list[st
 
 def _caveat(id_: str, doubt: Doubt, detail: str, model: Model) -> Caveat:
     patterns = ["*"] if doubt.everything else [name for kind in doubt.doubts for name in PATTERNS[kind]]
+    patterns += doubt.patterns
     if "quality" in doubt.doubts and model.metric:
         patterns += [model.metric, model.metric + CHANGE]
     return Caveat(id=id_, summary=doubt.summary, advice=doubt.advice, detail=detail, doubts=tuple(patterns))

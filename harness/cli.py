@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-if TYPE_CHECKING:
-    from rich.console import Console
+from harness import showing
 
-    from harness.commands import Answer
-    from harness.records import Experiment, Report, Runtime
+if TYPE_CHECKING:
+    from harness.records import Runtime
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 EPILOG = "Exit codes: 0 all gates pass, 1 a gate failed, 2 it could not be done, 3 something was not judged."
@@ -56,33 +55,43 @@ def _explain(error: Exception) -> int:
     return error.exit_code
 
 
+_FILE, _FOLDER = click.Path(dir_okay=False, path_type=Path), click.Path(file_okay=False, path_type=Path)
+_RUNTIMES = ("tflite", "executorch")
+_file = click.argument("file", type=_FILE)
+_to = click.option("-o", "--output", type=_FILE, help="File to write.")
 _output = click.option("--output", type=click.Path(path_type=Path), help="Folder for runs (default: runs).")
 _cache = click.option(
-    "--cache",
-    type=click.Path(file_okay=False, path_type=Path),
-    envvar="POCKETBENCH_CACHE",
-    help="Folder for finished builds.  [env: POCKETBENCH_CACHE]",
+    "--cache", type=_FOLDER, envvar="POCKETBENCH_CACHE", help="Folder for finished builds.  [env: POCKETBENCH_CACHE]"
 )
+_device = click.option("--device", help="host, auto, phone, a serial, emulator:AVD; several after commas, or all.")
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
 _fresh = click.option("--fresh", is_flag=True, help="Make every build anew, whatever the cache holds.")
 
 
 @cli.command(epilog=EPILOG)
-@click.argument("bench", type=click.Path(dir_okay=False, path_type=Path), default="bench.yaml")
+@click.argument("bench", type=_FILE, default="bench.yaml")
 @_output
 @_cache
 @_fresh
 @click.option("--resume", type=click.Path(path_type=Path), help="Go on with an interrupted run folder.")
+@_device
 @_json
-def run(bench: Path, as_json: bool, **place: Any) -> int:
+def run(bench: Path, device: str | None, as_json: bool, **place: Any) -> int:
     """Make, measure, rank and gate the builds that BENCH (bench.yaml) asks for."""
-    from harness import experiment
+    from harness import experiment, several
 
-    return _run(experiment.read(bench), bench, as_json, **place)
+    asked = experiment.on_device(experiment.read(bench), device)
+    if place["resume"]:
+        asked = several.of_folder(asked, place["resume"])
+    return (
+        showing.run_several(asked, bench, as_json, **place)
+        if asked.devices
+        else showing.run(asked, bench, as_json, **place)
+    )
 
 
 @cli.command(epilog=EPILOG)
-@click.argument("file", type=click.Path(path_type=Path))
+@_file
 @click.option("--num-runs", type=int, help="Timed calls per restart, at least.")
 @click.option("--warmup-runs", type=int, help="Warm-up calls per restart, at least.")
 @click.option("--min-secs", type=float, help="Seconds of timed calls per restart, at least.")
@@ -93,6 +102,7 @@ def run(bench: Path, as_json: bool, **place: Any) -> int:
 @click.option("--gate", "gates", multiple=True, help='A gate such as "latency_ms.p90 <= 30"; may be repeated.')
 @click.option("--accept", multiple=True, help="Id of a caveat whose doubt you take on; may be repeated.")
 @_output
+@_device
 @_json
 def benchmark(file: Path, gates: tuple[str, ...], output: Path | None, as_json: bool, **flags: Any) -> int:
     """Measure one ready FILE (.tflite or .pte) as it is."""
@@ -100,19 +110,20 @@ def benchmark(file: Path, gates: tuple[str, ...], output: Path | None, as_json: 
     from harness.errors import ExperimentError
 
     if file.suffix.lower() not in experiment.READY_SUFFIXES:
-        raise ExperimentError(
-            f"{file} is not a .tflite or .pte file", remedy="for a model's source, write a bench.yaml and `run` it"
-        )
-    accept = list(flags.pop("accept"))
+        remedy = "for a model's source, write a bench.yaml and `run` it"
+        raise ExperimentError(f"{file} is not a .tflite or .pte file", remedy=remedy)
+    device = flags.pop("device")
     raw: dict[str, Any] = {
+        "accept": list(flags.pop("accept")),
         "model": {"source": str(file.resolve())},
         "settings": {key: value for key, value in flags.items() if value is not None},
         "gates": list(gates),
-        "accept": accept,
         "folder": str(Path.cwd()),
     }
     chosen = experiment.check(experiment.convert(raw, where="flags"), where="flags")
-    return _run(chosen, None, as_json, output=output)
+    chosen = experiment.on_device(chosen, device)
+    start = showing.run_several if chosen.devices else showing.run
+    return start(chosen, None, as_json, output=output)
 
 
 @cli.command(epilog="Exit codes: 0 faster or the same, 1 slower, 2 it could not be done, 3 inconclusive.")
@@ -144,22 +155,20 @@ def compare(a: str, b: str, device: str, as_json: bool, **flags: Any) -> int:
         def watch(done: int, total: int) -> None:
             display.show(Event(stage="compare", done=done, total=total, now=f"pair {done + 1}, {total} at the most"))
 
-        answer = commands.compare(match, device, watch)
-    return _answer(answer, as_json)
+        def tell(line: str) -> None:
+            display.show(Event(stage="device", done=0, total=1, now=line))
+
+        answer = commands.compare(match, device, watch, tell)
+    return showing.answer(answer, as_json)
 
 
 @cli.command()
 @click.argument("source", type=click.Path(path_type=Path))
 @click.option("--recipe", "recipe_names", multiple=True, default=("fp32",), show_default=True)
 @click.option(
-    "--runtime",
-    "runtimes",
-    multiple=True,
-    type=click.Choice(["tflite", "executorch"]),
-    default=("tflite", "executorch"),
-    show_default=True,
+    "--runtime", "runtimes", multiple=True, type=click.Choice(_RUNTIMES), default=_RUNTIMES, show_default=True
 )
-@click.option("--output", type=click.Path(file_okay=False, path_type=Path), default=".", show_default=True)
+@click.option("--output", type=_FOLDER, default=".", show_default=True)
 @_cache
 @_fresh
 @_json
@@ -168,7 +177,29 @@ def convert(source: Path, recipe_names: tuple[str, ...], runtimes: tuple[Runtime
     from harness import commands
 
     as_json = flags.pop("as_json")
-    return _answer(commands.convert(source, recipe_names, runtimes, flags), as_json)
+    return showing.answer(commands.convert(source, recipe_names, runtimes, flags), as_json)
+
+
+@cli.command()
+@_file
+@_to
+@_json
+def pack(file: Path, output: Path | None, as_json: bool) -> int:
+    """Write FILE (.tflite or .pte) without loss in as few bytes as can be: codebooks, gaps, Huffman codes."""
+    from harness import parcels
+
+    return showing.answer(parcels.pack(file, output), as_json)
+
+
+@cli.command()
+@_file
+@_to
+@_json
+def unpack(file: Path, output: Path | None, as_json: bool) -> int:
+    """Write what a packed FILE holds, the very same bytes, checked by their SHA-256."""
+    from harness import parcels
+
+    return showing.answer(parcels.unpack(file, output), as_json)
 
 
 @cli.command()
@@ -181,7 +212,7 @@ def report(run_folder: Path, as_json: bool) -> int:
     loaded = store.load(run_folder)
     folder = run_folder if run_folder.is_dir() else run_folder.parent
     commands.write_views(folder, loaded)
-    _show(loaded, folder, as_json)
+    showing.show(loaded, folder, as_json)
     return 0
 
 
@@ -194,16 +225,41 @@ def gate(run_folder: Path, rules: tuple[str, ...], accept: tuple[str, ...], as_j
     """Judge a finished RUN by gates; writes gate.junit.xml and gate.md beside it."""
     from harness import commands
 
-    return _answer(commands.gate(run_folder, rules, accept), as_json)
+    return showing.answer(commands.gate(run_folder, rules, accept), as_json)
 
 
 @cli.command()
+@click.argument("addresses", metavar="[SERIAL]...", nargs=-1)
 @_json
-def devices(as_json: bool) -> int:
-    """List what can be measured on now."""
-    from harness import commands
+def devices(addresses: tuple[str, ...], as_json: bool) -> int:
+    """List what can be measured on now, and what keeps a phone from it.
 
-    return _answer(commands.devices(), as_json)
+    SERIAL: phones besides those that adb lists, such as 192.168.1.20:5555.
+    """
+    from harness import device_commands
+
+    return showing.answer(device_commands.devices(addresses), as_json)
+
+
+@cli.command()
+@click.argument("serials", metavar="[SERIAL]...", nargs=-1)
+@_json
+def doctor(serials: tuple[str, ...], as_json: bool) -> int:
+    """Check everything that measuring on a phone needs, each with its remedy."""
+    from harness import device_commands
+
+    return showing.answer(device_commands.examine(serials), as_json)
+
+
+@cli.command()
+@click.option("--device", is_flag=False, flag_value="phone", required=True, help="The phone, or which by its serial.")
+@click.option("--app", is_flag=True, help="Uninstall the benchmark apps as well.")
+@_json
+def clean(device: str, app: bool, as_json: bool) -> int:
+    """Take everything of pocketbench from a phone: files, runs that are left, settings that were changed."""
+    from harness import device_commands
+
+    return showing.answer(device_commands.clean(device, lambda line: click.echo(line, err=True), app=app), as_json)
 
 
 @cli.command()
@@ -212,18 +268,18 @@ def recipes(as_json: bool) -> int:
     """List the recipes, and what each runtime makes of them."""
     from harness import commands
 
-    return _answer(commands.recipes_table(), as_json)
+    return showing.answer(commands.recipes_table(), as_json)
 
 
 @cli.command()
-@click.argument("path", type=click.Path(dir_okay=False, path_type=Path), default="bench.yaml")
+@click.argument("path", type=_FILE, default="bench.yaml")
 @click.option("--model", default="model.py", show_default=True, help="The model's source.")
 @click.option("--force", is_flag=True, help="Overwrite what is there.")
 def init(path: Path, model: str, force: bool) -> int:
     """Write a commented bench.yaml to start from."""
     from harness import commands
 
-    return _answer(commands.init(path, model, force), False)
+    return showing.answer(commands.init(path, model, force), False)
 
 
 @cli.command()
@@ -235,50 +291,3 @@ def schema() -> int:
 
     click.echo(json.dumps(experiment.schema(), indent=2))
     return 0
-
-
-def _run(experiment: Experiment, source: Path | None, as_json: bool, **place: Any) -> int:
-    from rich.console import Console
-
-    from harness import commands, gates
-    from harness.progress import Display
-
-    where = commands.place(experiment, commands.Wishes(**place))
-    try:
-        with Display(Console(stderr=True)) as display:
-            finished = commands.run(experiment, where, source, display.show)
-    except KeyboardInterrupt:
-        click.echo(f"\ninterrupted; go on with: --resume {where.plan.folder}", err=True)
-        return 130
-    _show(finished, where.plan.folder, as_json)
-    return gates.exit_code(finished.experiment, finished.verdicts)
-
-
-def _answer(answer: Answer, as_json: bool) -> int:
-    if as_json:
-        import msgspec
-
-        click.echo(msgspec.json.encode(answer.data))
-    else:
-        click.echo(answer.text)
-    return answer.exit_code
-
-
-def _show(report: Report, folder: Path, as_json: bool) -> None:
-    import msgspec
-
-    if as_json:
-        click.echo(msgspec.json.encode(report))
-        return
-    from reports import print_table
-
-    console: Console = _console()
-    print_table(report, console)
-    console.print(f"\npage: {folder / 'report.html'}", highlight=False, soft_wrap=True, markup=False)
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    console = Console()
-    return console if console.is_terminal else Console(width=100)

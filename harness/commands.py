@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,14 +47,15 @@ class Wishes(Record, frozen=True, kw_only=True):
     resume: Path | None = None
 
 
-def place(experiment: Experiment, wishes: Wishes) -> Place:
-    """A new run folder, or the one to resume; raises StoreError when it cannot be written."""
+def place(experiment: Experiment, wishes: Wishes, label: str = "") -> Place:
+    """A new run folder, or the one to resume; raises StoreError when it cannot be written. label: at its name's end."""
     resumed = pipeline.resume(wishes.resume, experiment) if wishes.resume else None
     if wishes.resume:
         folder = wishes.resume.resolve()
     else:
         root = wishes.output or Path(experiment.folder, experiment.output)
-        folder = store.create(root, experiment.name or Path(experiment.model.source).stem)
+        name = experiment.name or Path(experiment.model.source).stem
+        folder = store.create(root, f"{name[:20]}-{label}" if label else name)
     cache = (wishes.cache or default_cache()).resolve()
     return Place(plan=pipeline.Plan(folder=folder, cache=cache, fresh=wishes.fresh), resumed=resumed)
 
@@ -65,14 +67,16 @@ def default_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pocketbench"
 
 
-def run(experiment: Experiment, where: Place, source: Path | None, observe: Observer) -> Report:
+def run(
+    experiment: Experiment, where: Place, source: Path | None, observe: Observer, rooms: pipeline.Rooms = pipeline.REAL
+) -> Report:
     """The whole run, with every view written; an interrupt leaves a valid folder and its views."""
     folder = where.plan.folder
     if source is not None:
         with store.guarded(folder):
             shutil.copyfile(source, folder / "bench.yaml")
     try:
-        report = pipeline.run(experiment, where.plan, observe, where.resumed)
+        report = pipeline.run(experiment, where.plan, observe, where.resumed, rooms)
     except KeyboardInterrupt:
         _leave_interrupted(folder)
         raise
@@ -122,6 +126,7 @@ def convert(source: Path, recipe_names: Sequence[str], runtimes: Sequence[Runtim
         logs=str((output / "logs").resolve()),
         limits=Limits(),
         fresh=flags["fresh"],
+        tell=_tell,
     )
     model = ModelSource(source=str(source.resolve()))
     prepared = converters.prepare(model, root=Path.cwd(), workshop=workshop)
@@ -136,6 +141,11 @@ def convert(source: Path, recipe_names: Sequence[str], runtimes: Sequence[Runtim
         data=variants,
         exit_code=EXIT_NOT_DONE if failed else 0,
     )
+
+
+def _tell(progress: Any) -> None:
+    """A training that takes minutes must not look like one that hangs."""
+    sys.stderr.write(f"train {progress.done}/{progress.total} {progress.now}\n")
 
 
 def _copied(variant: Variant, model: str, output: Path) -> Variant:
@@ -190,13 +200,14 @@ def match(a: str, b: str, flags: Mapping[str, Any]) -> Match:
     )
 
 
-def compare(match: Match, device: str, watch: Watcher) -> Answer:
+def compare(match: Match, device: str, watch: Watcher, tell: Callable[[str], None]) -> Answer:
     """Time two builds side by side; comparison.json and every raw response are in match.folder."""
-    import device_runners
-    from harness import compare, registry
+    from harness import compare
     from reports.duels import duel
 
-    runner = registry.load("device", device_runners.RUNNERS, device)()
+    runner = pipeline.runner_for(
+        Experiment(model=ModelSource(source=""), device=experiments.check_device(device)), tell
+    )
     try:
         found = compare.compare(match, runner, watch)
     finally:
@@ -233,25 +244,6 @@ def gate(folder: Path, rules: Sequence[str], accept: Sequence[str]) -> Answer:
         data=judged.verdicts,
         exit_code=gates.exit_code(changed, judged.verdicts),
     )
-
-
-def devices() -> Answer:
-    """What can be measured on now."""
-    import device_runners
-    from harness import registry
-
-    found = {}
-    for name in device_runners.RUNNERS:
-        runner = registry.load("device", device_runners.RUNNERS, name)()
-        try:
-            found[name] = runner.device()
-        finally:
-            runner.close()
-    lines = []
-    for name, device in found.items():
-        lines.append(f"{name:10} {device.kind}: {device.soc or device.name}, {device.abi}, {device.cores} cores")
-        lines += [f"{'':10}   {key}: {value}" for key, value in (("system", device.os_build), *device.facts.items())]
-    return Answer(text="\n".join(lines), data=list(found.values()))
 
 
 def recipes_table() -> Answer:

@@ -18,9 +18,9 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from device_runners import Runner, Session
+from device_runners import PlanRunner, Runner, Session
 from device_runners.wire import BuildFile, PlannedBlock, Request, Response, TensorFile, Timing
-from harness import paired, store
+from harness import paired, planned, store
 from harness.errors import RunnerError
 from harness.measure import timing_of
 from harness.process import Bounds
@@ -114,6 +114,8 @@ def _sizes(match: Match, runner: Runner) -> tuple[int, int]:
 
 def _pair(match: Match, runner: Runner, order: random.Random, shape: _Shape) -> Pair:
     """One pair: both sides are alive and warm, then each block of one is answered by a block of the other."""
+    if isinstance(runner, PlanRunner):
+        return _result(*planned.meet(runner, _encounter(match, order, shape)))
     sides = [("a", match.a), ("b", match.b)]
     with ExitStack() as stack:
         sessions: dict[str, Session] = {}
@@ -135,6 +137,20 @@ def _pair(match: Match, runner: Runner, order: random.Random, shape: _Shape) -> 
             sessions[name].block()
         answers = {name: session.finish() for name, session in sessions.items()}
     return _result(answers["a"], answers["b"])
+
+
+def _encounter(match: Match, order: random.Random, shape: _Shape) -> planned.Encounter:
+    return planned.Encounter(
+        number=shape.number,
+        a=_file(match.a),
+        b=_file(match.b),
+        timing=_timing(match),
+        inputs=match.inputs,
+        turns=turns(shape.blocks, first=order.choice("ab")),
+        calls=shape.calls,
+        folder=match.folder,
+        bounds=_bounds(match),
+    )
 
 
 def turns(blocks: int, *, first: str) -> str:

@@ -74,15 +74,21 @@ def saturated_bias(facts: Facts) -> str:
 
 
 def delegate_fell_back(facts: Facts) -> str:
-    """By multiply-adds where the file tells them, else by operators as counted after loading, else in the file."""
+    """As the runner saw it; else by multiply-adds where the file tells them, by operators as counted after loading, or
+    in the file. What a .tflite tells is about the CPU's delegate alone."""
+    for restart in facts.measured.restarts if facts.measured else ():
+        if seen := restart.facts.get("fell_back"):
+            return seen
     contents = facts.variant.contents
+    if contents and contents.format == "tflite" and facts.experiment.settings.accelerator != "cpu":
+        contents = None
     left = _left_words(contents) if contents else ""
     if contents and contents.delegated_macs_share is not None:
         share = contents.delegated_macs_share
         if share >= DELEGATED_MACS:
             return ""
         return f"{percent(share)} of the multiply-adds run in a delegate{left}"
-    delegated, total = _operator_counts(facts)
+    delegated, total = _operator_counts(facts, contents)
     if delegated is None or not total or delegated / total >= DELEGATED_OPERATORS:
         return ""
     return f"{delegated} of {total} operators run in a delegate{left}"
@@ -153,11 +159,10 @@ def _left_words(contents: Contents) -> str:
     return "; left to the runtime's own kernels: " + ", ".join(f"{n} x {name}" for name, n in most) if most else ""
 
 
-def _operator_counts(facts: Facts) -> tuple[int | None, int | None]:
+def _operator_counts(facts: Facts, contents: Contents | None) -> tuple[int | None, int | None]:
     for restart in facts.measured.restarts if facts.measured else ():
         if restart.total_operators:
             return restart.delegated_operators, restart.total_operators
-    contents = facts.variant.contents
     return (contents.delegated_operators, contents.total_operators) if contents else (None, None)
 
 

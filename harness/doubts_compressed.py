@@ -21,6 +21,8 @@ def promise_broken(facts: Facts) -> str:
     variant = facts.variant
     if steps_of(variant.recipe) and variant.sha256 and variant.sha256 == facts.parent_sha256:
         return "the file is the uncompressed one, byte for byte"
+    if missing := _left_out(facts):
+        return f"left out, since the quality fell below the floor: {', '.join(missing)}"
     return "; ".join(_told(one, facts) for one in _kept(facts) if one.share < BROKEN_SHARE)
 
 
@@ -35,6 +37,12 @@ def no_benefit(facts: Facts) -> str:
         return doubts_build.no_benefit(facts)
     benefit = facts.benefit
     return benefit.verdict if benefit is not None and benefit.outcome in ("sending only", "no benefit") else ""
+
+
+def _left_out(facts: Facts) -> list[str]:
+    """Steps of the recipe that are not in the history of a build which has one."""
+    done = {result.step.partition("(")[0] for result in facts.variant.history}
+    return [step.name for step in steps_of(facts.variant.recipe) if done and step.name not in done]
 
 
 def _kept(facts: Facts) -> Iterator[promises.Kept]:

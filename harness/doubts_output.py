@@ -100,6 +100,8 @@ def random_weights(facts: Facts) -> str:
 def no_reference(facts: Facts) -> str:
     if facts.measured is None or facts.measured.quality is not None:
         return ""
+    if any(restart.facts.get("outputs") == "not told" for restart in facts.measured.restarts):
+        return f"{facts.measured.restarts[0].facts.get('program', 'the program')} does not give its outputs"
     return f"{facts.model.source}: there is no model to hold the outputs against"
 
 

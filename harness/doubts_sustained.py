@@ -52,6 +52,8 @@ def energy_unknown(facts: Facts) -> str:
     trace = energy.of_measurement(measured)
     if trace is not None:
         return energy.estimate(trace, facts.experiment.confidence).reason
+    if facts.experiment.settings.energy_secs:
+        return measured.device.facts.get("energy", "no energy counter was read")
     asked = {facts.experiment.rank_by, *(rule.gate.metric for rule in rules(facts.experiment))}
     return measured.device.facts.get("energy", "no energy counter was read") if "energy_mj" in asked else ""
 

@@ -41,7 +41,7 @@ def few_samples(facts: Facts) -> str:
     measured = facts.measured
     if measured is None:
         return ""
-    restarts, calls = len(measured.restarts), _pooled(measured).size
+    restarts, calls = len(measured.restarts), _calls(measured)
     if restarts >= FEWEST_RESTARTS and calls >= FEWEST_SAMPLES:
         return ""
     return f"{calls} timed sample{'s' * (calls != 1)} in {restarts} restart{'s' * (restarts != 1)}"
@@ -120,6 +120,13 @@ def _device_detail(facts: Facts, kind: str) -> str:
 def _wait_share(facts: Facts) -> float:
     measured = facts.measured
     return (metrics.wait_share(measured) or 0.0) if measured else 0.0
+
+
+def _calls(measured: Measurement) -> int:
+    """Timed samples; of a runner that tells means alone, the calls behind them (MEANS-ONLY says the rest)."""
+    if any(restart.facts.get("samples") == "means" for restart in measured.restarts):
+        return sum(len(b.wall_ns) * b.calls_per_sample for restart in measured.restarts for b in restart.blocks)
+    return int(_pooled(measured).size)
 
 
 def _pooled(measured: Measurement) -> stats.Floats:

@@ -11,15 +11,17 @@ import msgspec
 from harness import caveats, gates
 from harness.errors import ExperimentError
 from harness.metrics import METRICS
-from harness.records import Experiment, GateRule, Limits, ModelSource, Runtime, Schedule, Settings, Training
+from harness.records import Experiment, GateRule, Limits, ModelSource, Phone, Runtime, Schedule, Settings, Training
 from harness.registry import nearest
 
 READY_SUFFIXES: dict[str, Runtime] = {".tflite": "tflite", ".pte": "executorch"}
 SUSTAINED_SECS = (30, 3600)
+SHORTEST_ENERGY_SECS = 60.0
 _PARTS: dict[str, type[msgspec.Struct]] = {
     "model": ModelSource,
     "settings": Settings,
     "limits": Limits,
+    "phone": Phone,
     "training": Training,
     "training.schedule": Schedule,
     "gates[...]": GateRule,
@@ -69,6 +71,7 @@ def check(experiment: Experiment, *, where: str) -> Experiment:
     """Names and combinations that types cannot tell; the same experiment comes back."""
     try:
         _check_source(experiment)
+        _check_devices(experiment)
         _check_names(experiment)
         _check_numbers(experiment)
     except ExperimentError as error:
@@ -97,6 +100,54 @@ def _check_source(experiment: Experiment) -> None:
             f"model.source: {experiment.model.source} does not exist in {experiment.folder}",
             remedy="relative paths start in the folder of bench.yaml",
         )
+
+
+def on_device(experiment: Experiment, device: str | None) -> Experiment:
+    """The experiment on another device than its own: one, several after commas, or `all`; None leaves it."""
+    if not device:
+        return experiment
+    names = tuple(filter(None, device.split(",")))
+    if device == "all" or len(names) > 1:
+        changed = msgspec.structs.replace(experiment, device="host", devices="all" if device == "all" else names)
+    else:
+        changed = msgspec.structs.replace(experiment, device=device, devices=())
+    _check_devices(changed)
+    return changed
+
+
+def check_device(name: str) -> str:
+    """The same name of a device; ExperimentError for one that none can have."""
+    from device_runners import RUNNERS, choice, kind_of
+
+    known = [kind for kind in RUNNERS if kind not in ("emulator", "serial")]
+    if kind_of(name) == "serial" and (close := nearest(name, known)) and name.isalpha() and name.islower():
+        raise ExperimentError(f"unknown device {name!r}{close}", remedy="a serial is spelled as `adb devices` does")
+    return choice.check(name)
+
+
+def _check_devices(experiment: Experiment) -> None:
+    check_device(experiment.device)
+    if experiment.devices and experiment.device != "host":
+        raise ExperimentError("device and devices are both set", remedy="keep one of them")
+    several = () if experiment.devices == "all" else experiment.devices
+    for name in several:
+        check_device(name)
+    if len(set(several)) != len(several):
+        raise ExperimentError(f"devices: {', '.join(several)} names one twice", remedy="name each once")
+    phone = experiment.phone
+    on_host = experiment.device == "host" and not experiment.devices
+    if on_host and experiment.settings.accelerator != "cpu":
+        raise ExperimentError(
+            f"settings.accelerator is {experiment.settings.accelerator}, and this computer measures on its cpu alone",
+            remedy="name a phone (device: phone), or set accelerator: cpu",
+        )
+    if phone.route == "binary" and not (phone.benchmark_model or phone.executor_runner):
+        raise ExperimentError(
+            "phone.route is binary, and no program is named",
+            remedy="set phone.benchmark_model or phone.executor_runner to a file built for the phone",
+        )
+    if phone.cool_down_secs < 0 or phone.store_mb <= 0:
+        raise ExperimentError("phone.cool_down_secs must not be below 0, nor phone.store_mb 0 or below")
 
 
 def _check_names(experiment: Experiment) -> None:
@@ -162,6 +213,13 @@ def _check_numbers(experiment: Experiment) -> None:
         raise ExperimentError(
             f"settings.sustained_secs is {settings.sustained_secs:g}, and must be 0 or from {shortest} to {longest}"
         )
+    if settings.energy_secs and settings.energy_secs < SHORTEST_ENERGY_SECS:
+        raise ExperimentError(
+            f"settings.energy_secs is {settings.energy_secs:g}, and must be 0 or at least {SHORTEST_ENERGY_SECS:g}: "
+            "a fuel gauge averages over that long"
+        )
+    if settings.energy_groups < 1:
+        raise ExperimentError(f"settings.energy_groups is {settings.energy_groups}, and must be above 0")
     if not 0.5 <= experiment.confidence < 1:
         raise ExperimentError(f"confidence is {experiment.confidence:g}, and must be from 0.5 up to below 1")
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from harness.errors import ExperimentError
 from harness.gate_text import Gate, parse
 from harness.metrics import ACCURACY, CHANGE, METRICS, Metric, metric
+from harness.parents import parent_recipe
 from harness.records import Experiment, GateRule, Model
 from harness.registry import nearest
 
@@ -91,11 +92,25 @@ def check(experiment: Experiment, model: Model) -> None:
                 remedy="add the baseline's recipe to recipes, set baseline, or gate on a number",
             )
     check_metric_of(model, experiment.rank_by, "rank_by")
+    _check_side_by_side(experiment, builds)
     for pattern in experiment.release if isinstance(experiment.release, tuple) else ():
         if not any(matches(build, (pattern,)) for build in builds):
             raise ExperimentError(
                 f"release: {pattern!r} is no build of this experiment{nearest(pattern, builds)}",
                 remedy=f"its builds are {', '.join(builds)}",
+            )
+
+
+def _check_side_by_side(experiment: Experiment, builds: tuple[str, ...]) -> None:
+    """Each pattern names a build whose parent is made as well."""
+    for pattern in experiment.side_by_side:
+        named = [build for build in builds if matches(build, (pattern,))]
+        parents = [f"{build.partition('/')[0]}/{parent_recipe(build.partition('/')[2])}" for build in named]
+        if not set(parents) & set(builds):
+            missing = sorted({parent for parent in parents if not parent.endswith("/")})
+            raise ExperimentError(
+                f"side_by_side: {pattern!r} names no build that could be held against what it was made from",
+                remedy=f"add {', '.join(missing)}" if missing else f"its builds are {', '.join(builds)}",
             )
 
 

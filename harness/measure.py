@@ -1,8 +1,8 @@
 """Variants + a runner -> Measurements, each kept as soon as it is won.
 
-First every build runs once through the evaluation samples in its runner (a build that cannot do this is out),
-then the rounds of timed restarts follow (see schedule.py), and then further rounds of only those builds that are still
-tied or whose gates are still open.
+Rounds of timed restarts (see schedule.py), and then further rounds of only those builds that are still tied or whose
+gates are still open. A build's first restart also runs the evaluation samples, after it was timed: no process is
+started for that alone, and a build whose outputs cannot be had is out before the second round.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -21,9 +22,8 @@ from harness.errors import PocketbenchError, RunnerError, RunnerLost, StoreError
 from harness.process import Bounds
 from harness.records import Experiment, Failure, Measurement, Model, Quality, Record, Restart, Settings, Variant
 
-CHECK = "outputs"  # the pass that judges the outputs; the timed ones are numbered
 Found = dict[str, Measurement]
-_NO_TIMING = {"warmup_runs": 0, "warmup_min_secs": 0.0, "num_runs": 1, "min_secs": 0.0, "blocks": 1}
+_NOT_TOLD = "not told"  # of outputs, by a runner that has only times
 
 
 class Job(Record, frozen=True, kw_only=True):
@@ -49,84 +49,79 @@ def all_builds(
     found: Found = {m.variant: msgspec.structs.replace(m, failure=None) for m in before if m.variant in ready}
     settings, seed = job.experiment.settings, job.experiment.seed
     done_before = {name: len(m.restarts) for name, m in found.items()}
-    turns = schedule.remaining(schedule.rounds(list(ready), settings.restarts, seed=seed), done_before)
-    checks = [name for name in ready if name not in found or not (found[name].quality or found[name].restarts)]
-    steps = [(name, CHECK) for name in checks] + [(name, "") for name in turns]
+    steps = schedule.remaining(schedule.rounds(list(ready), settings.restarts, seed=seed), done_before)
+    steps += [name for name, m in found.items() if name not in steps and _wants_outputs(job, m)]
     done, deadline = 0, 0.0
     while steps:
         total = done + len(steps)
-        for name, step in steps:
-            yield found, done, total, f"{name} {'outputs' if step else 'latency'}"
+        for name in steps:
+            yield found, done, total, name
             measured = found.get(name) or Measurement(variant=name, device=runner.device(), settings=settings)
             if measured.failure is None:
-                found[name] = _step(job, ready[name], measured, _Turn(step=step, runner=runner))
+                found[name] = _step(job, ready[name], measured, runner)
             done += 1
         deadline = deadline or time.monotonic() + settings.extra_secs
         steps = _extra(job, found) if time.monotonic() < deadline else []
     yield found, done, done, ""
 
 
-def _extra(job: Job, found: Found) -> list[tuple[str, str]]:
+def _extra(job: Job, found: Found) -> list[str]:
     """One more round for the builds that it may tell apart, or whose gates it may decide."""
     wanted = job.undecided(found)
     most = job.experiment.settings.max_restarts
     open_ = [name for name, m in found.items() if name in wanted and not m.failure and len(m.restarts) < most]
     seed = job.experiment.seed + sum(len(m.restarts) for m in found.values())
-    return [(name, "") for name in schedule.rounds(open_, 1, seed=seed)[0]]
+    return schedule.rounds(open_, 1, seed=seed)[0]
 
 
-class _Turn(msgspec.Struct, frozen=True, kw_only=True):
-    step: str
-    runner: Runner
+def _wants_outputs(job: Job, measured: Measurement) -> bool:
+    """Not of a ready-made file, which has no reference, nor of a runner that has said that it does not tell them."""
+    told = all(restart.facts.get("outputs") != _NOT_TOLD for restart in measured.restarts)
+    return measured.quality is None and told and bool(_references(job))
 
 
-def _step(job: Job, variant: Variant, measured: Measurement, turn: _Turn) -> Measurement:
+def _step(job: Job, variant: Variant, measured: Measurement, runner: Runner) -> Measurement:
     """One fresh process; whatever goes wrong in it becomes the build's failure, and what it won before stays."""
-    name = turn.step or f"restart-{len(measured.restarts)}"
-    folder = job.folder / "logs" / "measure" / store.slug(variant.id) / name
+    folder = job.folder / "logs" / "measure" / store.slug(variant.id) / f"restart-{len(measured.restarts)}"
+    stage: Literal["measure", "quality"] = "measure"
     try:
         with store.guarded(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        request = _request(job, variant, turn, folder)
-        settings = measured.settings
+        settings, judged = measured.settings, _wants_outputs(job, measured)
+        request = _request(job, variant, folder, outputs=judged)
         bounds = Bounds(timeout_secs=settings.timeout_secs, memory_limit_mb=settings.memory_limit_mb)
-        response = turn.runner.run(request, folder=folder, bounds=bounds)
+        response = runner.run(request, folder=folder, bounds=bounds)
         if failed := response.results[0].failure:
+            stage = "quality" if "output" in failed else stage
             raise RunnerError(failed)
-        if turn.step == CHECK:
-            return msgspec.structs.replace(measured, quality=_quality(job, variant, response.results[0]))
-        return msgspec.structs.replace(measured, restarts=(*measured.restarts, _restart(response)))
+        measured = msgspec.structs.replace(measured, restarts=(*measured.restarts, _restart(response)))
+        if judged:
+            stage = "quality"
+            measured = msgspec.structs.replace(measured, quality=_quality(job, variant, response.results[0]))
+        return measured
     except (StoreError, RunnerLost):
         raise
     except PocketbenchError as error:
         failure = Failure(
-            stage="quality" if turn.step == CHECK and "output" in error.message else "measure",
-            reason=error.message,
-            remedy=error.remedy,
-            log=str(folder.relative_to(job.folder)),
+            stage=stage, reason=error.message, remedy=error.remedy, log=str(folder.relative_to(job.folder))
         )
         return msgspec.structs.replace(measured, failure=failure)
 
 
-def _request(job: Job, variant: Variant, turn: _Turn, folder: Path) -> Request:
-    settings = job.experiment.settings
+def _request(job: Job, variant: Variant, folder: Path, *, outputs: bool) -> Request:
     build = BuildFile(
         id=variant.id, runtime=variant.runtime, path=str(job.folder / variant.path), sha256=variant.sha256
     )
-    outputs = ""
-    timing = timing_of(settings)
-    if turn.step == CHECK:
-        timing = msgspec.structs.replace(timing, **_NO_TIMING)
-        place = job.folder / "work" / store.slug(variant.id)
+    place = job.folder / "work" / store.slug(variant.id)
+    if outputs:
         with store.guarded(place):
             place.mkdir(parents=True, exist_ok=True)
-        outputs = str(place)
     return Request(
         run_id=f"{job.folder.name}/{folder.parent.name}/{folder.name}",
         builds=(build,),
-        timing=timing,
+        timing=timing_of(job.experiment.settings),
         inputs=job.inputs,
-        outputs=outputs,
+        outputs=str(place) if outputs else "",
     )
 
 
@@ -154,13 +149,16 @@ def _restart(response: Response) -> Restart:
     )
 
 
+def _references(job: Job) -> list[Path]:
+    return sorted(Path(job.prepared, "reference").glob("output_*.npy"), key=_number)
+
+
 def _quality(job: Job, variant: Variant, result: BuildResult) -> Quality | None:
-    """The build's outputs against the reference's; None where the source has no reference (a ready-made file)."""
-    reference_files = sorted(Path(job.prepared, "reference").glob("output_*.npy"), key=_number)
-    if not reference_files:
+    """The build's outputs against the reference's; None where the runner says that it does not tell outputs."""
+    if result.facts.get("outputs") == _NOT_TOLD and not result.output_files:
         return None
     outputs = [_read_tensor(file, job.folder) for file in result.output_files]
-    reference = [np.load(file) for file in reference_files]
+    reference = [np.load(file) for file in _references(job)]
     labels_file = Path(job.prepared, "evaluation", "labels.npy")
     labels = np.load(labels_file) if labels_file.exists() else None
     found = quality.compare(outputs, reference, labels)

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from device_runners import Runner
-from harness import measure, regression, sustained
+from harness import draining, measure, regression, sustained
 from harness.caveats import CLOCK
 from harness.events import Event, Observer
 from harness.judgement import judge
@@ -62,14 +62,23 @@ def measure_all(scene: Scene, report: Report, runner: Runner) -> Iterator[Report
             spent = before + time.monotonic() - started
             report = msgspec.structs.replace(report, comparisons=compared, measure_secs=spent)
             yield report
-        for found, done, total, now in sustained.all_builds(job, report.variants, report.measurements, runner):
-            scene.observe(Event(stage="sustain", done=done, total=total, now=now))
+        for stage, found, done, total, now in _lasting(job, report, runner):
+            scene.observe(Event(stage=stage, done=done, total=total, now=now))
             spent = before + time.monotonic() - started
             measured = _in_order(report.variants, found)
             report = msgspec.structs.replace(report, measurements=measured, measure_secs=spent)
             yield report
     finally:
         shutil.rmtree(scene.folder / "work", ignore_errors=True)
+
+
+def _lasting(job: measure.Job, report: Report, runner: Runner) -> Iterator[tuple[str, measure.Found, int, int, str]]:
+    """What takes minutes for each build, and heats a device: the sustained runs, then the energy."""
+    found = report.measurements
+    for stage, all_builds in (("sustain", sustained.all_builds), ("energy", draining.all_builds)):
+        for measured, done, total, now in all_builds(job, report.variants, found, runner):
+            yield stage, measured, done, total, now
+            found = _in_order(report.variants, measured)
 
 
 def _watch(observe: Observer, done: int, total: int, now: str) -> None:

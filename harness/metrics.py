@@ -227,7 +227,9 @@ def _of_restarts(restarts: tuple[Restart, ...], confidence: float) -> dict[str, 
     hardly varies, as the largest seen with the range of all (from three restarts on)."""
     found = {}
     for name in ("load_ms", "first_inference_ms"):
-        values = [getattr(restart, name) for restart in restarts]
+        values = [value for restart in restarts if (value := getattr(restart, name)) > 0]
+        if not values:  # a program that does not tell
+            continue
         interval = stats.restart_interval(values, confidence)
         found[name] = _estimate(float(np.median(values)), interval, confidence, len(values))
     memories = [restart.memory for restart in restarts if restart.memory is not None]

@@ -31,7 +31,7 @@ class Plan(Record, frozen=True, kw_only=True):
     """How a comparison may end. looks: after how many pairs it is looked at; alpha: chance of a false alarm over all
     looks together; minimum_effect: smaller changes, as a share, are no alarm; margin: the same within this share."""
 
-    looks: tuple[int, ...] = (10, 12, 16, 20)
+    looks: tuple[int, ...] = (10, 14, 20, 28, 40)
     alpha: float = 0.01
     minimum_effect: float = 0.01
     margin: float = 0.03

@@ -20,6 +20,7 @@ import converters
 import device_runners
 from converters import recipes
 from device_runners import Runner
+from device_runners.choice import Wanted
 from harness import environment, gates, measuring, process, registry, store
 from harness.errors import ExperimentError
 from harness.events import Event, Observer
@@ -39,9 +40,20 @@ class Plan(Record, frozen=True, kw_only=True):
 AS_IS = Recipe(name="as-is", steps=())
 
 
-def _runner(device: str) -> Runner:
-    """The runner for a device's name; raises ExperimentError for an unknown one."""
-    made: Runner = registry.load("device", device_runners.RUNNERS, device)()
+def runner_for(experiment: Experiment, tell: Callable[[str], None], pulse: Callable[[], None] | None = None) -> Runner:
+    """The runner for an experiment's device; raises RunnerError or ExperimentError where there is no such device.
+
+    tell: hears what takes long; pulse: called now and then while a phone works, may raise to end it.
+    """
+    wanted = Wanted(
+        device=experiment.device,
+        phone=experiment.phone,
+        root=Path(experiment.folder).resolve(),
+        tell=tell,
+        pulse=pulse or (lambda: None),
+    )
+    kind = device_runners.kind_of(experiment.device)
+    made: Runner = registry.load("device", device_runners.RUNNERS, kind)(wanted)
     return made
 
 
@@ -51,7 +63,7 @@ class Rooms(Record, frozen=True, kw_only=True):
     prepare: Callable[..., converters.Prepared] = converters.prepare
     convert: Callable[..., Variant] = converters.convert
     score: Callable[..., float | None] = converters.score
-    runner: Callable[[str], Runner] = _runner
+    runner: Callable[..., Runner] = runner_for
 
 
 REAL = Rooms()
@@ -66,19 +78,19 @@ def run(
     """
     report = resumed or _begin(experiment, plan)
     store.save(plan.folder, report)
-    work = _Work(experiment=experiment, plan=plan, observe=observe, rooms=rooms)
-    prepared, report = _make(work, report)
-    store.save(plan.folder, report)
-    scene = measuring.Scene(
-        experiment=experiment,
-        prepared=Path(prepared.folder),
-        model=prepared.model,
-        folder=plan.folder,
-        score=partial(rooms.score, prepared, workshop=work.workshop),
-        observe=observe,
-    )
-    runner = rooms.runner(experiment.device)
+    runner = rooms.runner(experiment, partial(_told, observe))  # before the builds: a missing device is known at once
     try:
+        work = _Work(experiment=experiment, plan=plan, observe=observe, rooms=rooms)
+        prepared, report = _make(work, report)
+        store.save(plan.folder, report)
+        scene = measuring.Scene(
+            experiment=experiment,
+            prepared=Path(prepared.folder),
+            model=prepared.model,
+            folder=plan.folder,
+            score=partial(rooms.score, prepared, workshop=work.workshop),
+            observe=observe,
+        )
         for measured in measuring.measure_all(scene, report, runner):
             report = measured
             store.save(plan.folder, report)
@@ -87,6 +99,10 @@ def run(
     report = msgspec.structs.replace(judge(report), complete=True)
     store.save(plan.folder, report)
     return report
+
+
+def _told(observe: Observer, line: str) -> None:
+    observe(Event(stage="device", done=0, total=1, now=line))
 
 
 class _Work(Record, frozen=True, kw_only=True):
@@ -129,10 +145,11 @@ def _make(work: _Work, report: Report) -> tuple[converters.Prepared, Report]:
 def resume(folder: Path, experiment: Experiment) -> Report:
     """The unfinished report of a run folder; raises ExperimentError when the experiment is another one by now."""
     report = store.load(folder)
-    if msgspec.structs.replace(report.experiment, gates=experiment.gates) != experiment:
+    free = {"gates": experiment.gates, "side_by_side": experiment.side_by_side}
+    if msgspec.structs.replace(report.experiment, **free) != experiment:
         raise ExperimentError(
             f"{folder} was made from another experiment than this bench.yaml",
-            remedy="start a new run, or undo the change (gates may change)",
+            remedy="start a new run, or undo the change (gates and side_by_side may change)",
         )
     return msgspec.structs.replace(report, experiment=experiment, complete=False)
 

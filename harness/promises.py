@@ -85,7 +85,7 @@ def _pruned(step: Step, held: Held) -> Kept | None:
 
 
 def _in_blocks(step: Step, weights: Sequence[WeightTensor]) -> Kept:
-    """`prune(0.8,1x4)`: groups of 4 are all zero or none is, but for one a channel, which keeps a channel alive. Integers
+    """`prune(0.8,1x4)`: groups of 4 are all zero or not at all, but for one a channel, which keeps it alive. Integers
     are not asked: a small weight may round to zero."""
     size = next((int(option.partition("x")[2]) for option in step.arguments[1:] if "x" in option), 1)
     for weight in weights:

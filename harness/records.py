@@ -17,6 +17,7 @@ SCHEMA_VERSION = 1
 Runtime = Literal["tflite", "executorch"]
 Format = Literal["python", "pt2", "keras-python", "keras", "savedmodel", "tflite", "pte"]
 Outcome = Literal["pass", "fail", "not judged"]
+Accelerator = Literal["cpu", "gpu", "npu"]
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -52,10 +53,11 @@ class Settings(Record, frozen=True, kw_only=True):
     until steady (at most `warmup_max_secs`), then at least `num_runs` calls and `min_secs`, at most `max_secs`,
     in `blocks` blocks. After `restarts` restarts of every build, those that are still tied, or whose gates are still
     open, get more, up to `max_restarts` each and for `extra_secs` in all. With `sustained_secs` above 0 each build then
-    gets one more process that calls it for so long without a pause.
+    gets one more process that calls it for so long without a pause. With `energy_secs` above 0, on a phone, the
+    battery's counter is then read in `energy_groups` groups of four blocks of so long: idle, load, load, idle.
     """
 
-    accelerator: Literal["cpu"] = "cpu"
+    accelerator: Accelerator = "cpu"
     num_threads: int = 1
     restarts: int = 5
     max_restarts: int = 10
@@ -70,6 +72,27 @@ class Settings(Record, frozen=True, kw_only=True):
     sustained_secs: float = 0.0
     timeout_secs: float = 300.0
     memory_limit_mb: int = 8192
+    energy_secs: float = 0.0
+    energy_groups: int = 4
+
+
+class Phone(Record, frozen=True, kw_only=True):
+    """How builds are run on a phone. route: in the benchmark app, or by the runtimes' own programs for the shell,
+    named by benchmark_model and executor_runner (files on this computer, built for the phone). tflite_app,
+    executorch_app: the app's packages on this computer, put on the phone when it has others; "" for those it has.
+
+    cool_down_secs: longest wait, before each process, for the phone to be as cool as at the start. fixed_performance:
+    ask for Android's fixed-performance mode while measuring. store_mb: builds kept there, to be pushed once only.
+    """
+
+    route: Literal["app", "binary"] = "app"
+    benchmark_model: str = ""
+    executor_runner: str = ""
+    tflite_app: str = ""
+    executorch_app: str = ""
+    cool_down_secs: float = 600.0
+    fixed_performance: bool = True
+    store_mb: int = 2048
 
 
 class Limits(Record, frozen=True, kw_only=True):
@@ -84,7 +107,7 @@ class Schedule(Record, frozen=True, kw_only=True):
     """How zeros grow while `prune` trains: s(t) = final + (initial - final) * (1 - t)^3, final being its argument.
 
     begin, end: where in the training, as shares of it; t goes from 0 to 1 between them. frequency: optimizer steps
-    between two new masks.
+    between two new masks, fewer in a short training, which draws at least ten.
     """
 
     initial_sparsity: float = 0.0
@@ -127,7 +150,11 @@ class Experiment(Record, frozen=True, kw_only=True):
     """bench.yaml, checked. `folder` is where relative paths start.
 
     release says what the exit code is about: `all` builds must pass their gates, `any` one is enough, or the
-    named builds must. accept: ids of caveats whose doubt the user takes on. confidence: of every interval.
+    named builds must. device: `host`, `auto` (a phone, else this computer), `phone` (refuses without one), a serial,
+    `emulator:<avd>` or `sandbox`; devices: several phones at once, or all, each with a report of its own.
+    accept: ids of caveats whose doubt the user takes on. confidence: of every interval.
+    side_by_side: builds, by patterns such as `*/channels(0.3)+*`, that are timed in pairs with the build they were made
+    from, which tells smaller gains than two medians do.
     false_alarms: chance that any of a run's side-by-side comparisons finds a change where there is none.
     minimum_effect: a smaller change, as a share, is no alarm.
     """
@@ -137,12 +164,15 @@ class Experiment(Record, frozen=True, kw_only=True):
     recipes: tuple[str, ...] = ("fp32", "static_wi8_ai8")
     baseline: str = "fp32"
     device: str = "host"
+    devices: Literal["all"] | tuple[str, ...] = ()
+    phone: Phone = Phone()
     settings: Settings = Settings()
     limits: Limits = Limits()
     training: Training = Training()
     gates: tuple[str | GateRule, ...] = ()
     release: Literal["all", "any"] | tuple[str, ...] = "all"
     accept: tuple[str, ...] = ()
+    side_by_side: tuple[str, ...] = ()
     rank_by: str = "latency_ms.p50"
     confidence: float = 0.95
     false_alarms: float = 0.01
@@ -316,7 +346,7 @@ class Variant(Record, frozen=True, kw_only=True):
 class Device(Record, frozen=True, kw_only=True):
     """What the numbers were taken on."""
 
-    kind: Literal["phone", "emulator", "host"]
+    kind: Literal["phone", "emulator", "sandbox", "host"]
     name: str
     soc: str = ""
     abi: str = ""
@@ -385,7 +415,7 @@ class EnergyTrace(Record, frozen=True, kw_only=True):
 
 
 class Restart(Record, frozen=True, kw_only=True):
-    """One fresh process with one build."""
+    """One fresh process with one build. load_ms, first_inference_ms: 0 where the runner does not tell."""
 
     started: str
     load_ms: float

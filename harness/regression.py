@@ -1,8 +1,9 @@
 """Gates that hold a latency against the baseline, such as `latency_ms.p50 <= 1.03 x baseline`, are judged side by side.
 
 Two medians taken at different times differ by more than most regressions. So each build that such a gate is about is
-timed against its baseline in pairs of live processes (see compare.py), until the gate is decided. The chance of a false
-alarm is shared out among all of a run's comparisons (Bonferroni), so that many gates do not cry wolf more often.
+timed against its baseline in pairs of live processes (see compare.py), until the gate is decided; and so is each build
+that the experiment names in `side_by_side` against its parent, until it is told faster, slower or the same. The chance
+of a false alarm is shared out among all of a run's comparisons (Bonferroni), so that many do not cry wolf more often.
 """
 
 from __future__ import annotations
@@ -16,25 +17,41 @@ from device_runners import Runner
 from device_runners.wire import TensorFile
 from harness import compare, paired, sides, store
 from harness.errors import PocketbenchError, RunnerLost, StoreError
-from harness.gate_scope import applies, baseline_of, rules
+from harness.gate_scope import applies, baseline_of, matches, rules
 from harness.metrics import CHANGE
+from harness.parents import parent_of
 from harness.records import Comparison, Estimate, Experiment, Measurement, Record, Standing, Variant
 
 PAIRED = ("latency_ms.p50", "on_cpu_ms.p50")
 
 
 class Duel(Record, frozen=True, kw_only=True):
-    """A build to time against its baseline. limit: the effect that its gate allows, as a share."""
+    """A build to time against its baseline, or its parent. limit: the effect that its gate allows, as a share; None
+    where any difference is asked for."""
 
     baseline: str
     build: str
-    limit: float
+    limit: float | None = None
 
 
 def duels(experiment: Experiment, variants: Sequence[Variant]) -> list[Duel]:
-    """One for each build that a relative gate on a median latency is about; the tightest limit where several are."""
+    """One for each build that a relative gate on a median latency is about; the tightest limit where several are. Then
+    those that are to be told from their parents."""
+    gated = _for_gates(experiment, variants)
+    held = {(duel.baseline, duel.build) for duel in gated}
+    return [*gated, *(duel for duel in _with_parents(experiment, variants) if (duel.baseline, duel.build) not in held)]
+
+
+def _with_parents(experiment: Experiment, variants: Sequence[Variant]) -> Iterator[Duel]:
+    for variant in variants:
+        parent = parent_of(variant, variants)
+        if parent is not None and variant.failure is None and matches(variant.id, experiment.side_by_side):
+            yield Duel(baseline=parent.id, build=variant.id)
+
+
+def _for_gates(experiment: Experiment, variants: Sequence[Variant]) -> list[Duel]:
     made = {variant.id for variant in variants if variant.failure is None}
-    found: dict[str, Duel] = {}
+    found: dict[str, tuple[float, Duel]] = {}
     for rule in rules(experiment):
         if rule.gate.metric not in PAIRED or rule.gate.form != "factor":
             continue
@@ -42,10 +59,9 @@ def duels(experiment: Experiment, variants: Sequence[Variant]) -> list[Duel]:
             base = baseline_of(experiment, build)
             if {build, base} <= made and applies(rule, build, experiment):
                 limit = rule.gate.number - 1
-                earlier = found.get(build)
-                if earlier is None or abs(limit) < abs(earlier.limit):
-                    found[build] = Duel(baseline=base, build=build, limit=limit)
-    return list(found.values())
+                if build not in found or abs(limit) < found[build][0]:
+                    found[build] = abs(limit), Duel(baseline=base, build=build, limit=limit)
+    return [duel for _, duel in found.values()]
 
 
 class Setting(Record, frozen=True, kw_only=True):
@@ -99,7 +115,7 @@ def _failed(duel: Duel, error: PocketbenchError) -> Comparison:
 
 def _match(setting: Setting, duel: Duel, by_id: dict[str, Variant], count: int) -> compare.Match:
     experiment = setting.experiment
-    folder = setting.folder / "logs" / "compare" / store.slug(duel.build)
+    folder = setting.folder / "logs" / "compare" / store.slug(duel.build) / f"against-{store.slug(duel.baseline)}"
     with store.guarded(folder):
         folder.mkdir(parents=True, exist_ok=True)
     return compare.Match(

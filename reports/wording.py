@@ -13,6 +13,7 @@ RUNTIME_NAMES = {"tflite": "TFLite", "executorch": "ExecuTorch"}
 DEVICE_WORDS = {
     "host": "This computer (host), no phone",
     "emulator": "Emulated phone, no real one",
+    "sandbox": "This computer's processor behind adb (sandbox), no phone",
     "phone": "Phone",
 }
 

@@ -5,13 +5,14 @@ Imports torch: for child processes only.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import torch
 
 from converters import floors, userfile
-from converters.compress.lessons import Lessons
+from converters.compress.lessons import Batch, Lessons
 from converters.compress.objective import Objective, leaves
 from converters.metric import OwnMetric
 from harness.errors import SourceError
@@ -39,19 +40,24 @@ class Jury:
         if not self.sits:
             return None
         assert self._lessons is not None
+        assert self._lessons is not None
         was_training = model.training
         model.eval()
-        outputs, loss = self._run(model)
+        with torch.no_grad():
+            score = self._score(model, self._lessons.labels[self._lessons.validation])
         model.train(was_training)
-        labels = self._lessons.labels[self._lessons.validation][: len(outputs[0])]
+        return score
+
+    def _score(self, model: torch.nn.Module, labels: Any) -> float:
         if self._metric is not None:
-            return self.sign * self._own(outputs, labels)
-        scores = outputs[0]
-        if labels.dtype.kind == "i" and scores.ndim == 2 and labels.size == len(scores) and scores.shape[1] > 1:
+            return self.sign * self._own(model, labels)
+        outputs = self._outputs(model)[0]
+        if labels.dtype.kind == "i" and outputs.ndim == 2 and labels.size == len(labels) and outputs.shape[1] > 1:
             self.name = ACCURACY
-            return float((scores.argmax(1) == labels.reshape(-1)).mean())
+            return float((outputs.argmax(1) == labels.reshape(-1)[: len(outputs)]).mean())
         self.name, self.sign = "loss", -1
-        return -loss
+        losses = [self._objective.judged(model(*inputs), inputs, expected) for inputs, expected in self._batches()]
+        return -float(np.mean([float(loss) for loss in losses]))
 
     def limit(self, floor: floors.Floor, baseline: float) -> float:
         """The floor as a score; baseline: the source model's score."""
@@ -60,25 +66,23 @@ class Jury:
     def spelled(self, score: float) -> str:
         return f"{self.name} {self.sign * score:.4g}"
 
-    def _run(self, model: torch.nn.Module) -> tuple[list[Any], float]:
+    def _batches(self) -> Iterator[Batch]:
         assert self._lessons is not None
-        rows, found, losses = self._lessons.validation, [], []
+        rows = self._lessons.validation
         end = len(rows) - self.size + 1 if self.whole_batches_only else len(rows)
-        with torch.no_grad():
-            for start in range(0, max(end, 1), self.size):
-                inputs, labels = self._lessons.batch(rows[start : start + self.size])
-                outputs = model(*inputs)
-                found.append([leaf.detach().numpy() for leaf in leaves(outputs)])
-                if self._metric is None:
-                    losses.append(float(self._objective.judged(outputs, inputs, labels)))
-        return [np.concatenate(column) for column in zip(*found, strict=True)], float(np.mean(losses or [0.0]))
+        for start in range(0, max(end, 1), self.size):
+            yield self._lessons.batch(rows[start : start + self.size])
 
-    def _own(self, outputs: list[Any], labels: Any) -> float:
+    def _outputs(self, model: torch.nn.Module) -> list[Any]:
+        found = [[leaf.detach().numpy() for leaf in leaves(model(*inputs))] for inputs, _ in self._batches()]
+        return [np.concatenate(column) for column in zip(*found, strict=True)]
+
+    def _own(self, model: torch.nn.Module, labels: Any) -> float:
         """The user's metric wants what get_evaluation_data() gives: one sample each, batch of one included."""
         assert self._metric is not None
-        single = [array[:, None] for array in outputs]
+        single = [array[:, None] for array in self._outputs(model)]
         with userfile.blaming(self._metric.path, f"in the metric `{self._metric.name}`"):
-            value = float(self._metric.function(single, labels))
+            value = float(self._metric.function(single, labels[: len(single[0])]))
         if not np.isfinite(value):
             raise SourceError(f"the metric `{self._metric.name}` is {value}", remedy="correct it in get_metric()")
         return value

@@ -14,7 +14,7 @@ import torch
 from msgspec.structs import replace
 from torch import nn
 
-from converters.compress import masks, weights
+from converters.compress import masks, running_statistics, sampling, weights
 from converters.compress.masks import Pattern
 from converters.compress.studio import Studio
 from converters.compress.weights import Weight
@@ -22,6 +22,8 @@ from harness.errors import ConversionError
 from harness.records import Schedule, Step
 
 _MIN_ELEMENTS = 32
+_REDRAWN = 10  # masks, at least, on the way: a short training must not take it in one leap
+_ROWS = 32  # of calibration samples at once, to measure batch-norms anew
 _LOOKS = 12  # at the score, where there is a floor to keep
 _LEFT: dict[str, str] = {
     "depthwise": "depthwise: few weights, each of which matters",
@@ -43,6 +45,8 @@ def apply(model: nn.Module, step: Step, studio: Studio) -> nn.Module:
         pruner.train(f"prune({','.join(step.arguments)})")
     else:
         pruner.set(pattern.final_sparsity)
+        batches = sampling.together(model, studio.calibration(), _ROWS)
+        model, _ = running_statistics.renewed(model, studio.reference, batches)
         studio.note("pruned in one shot, without fine-tuning: the model's file has no get_training_data()")
     studio.record(
         sparsity=round(_sparsity(chosen), 4),
@@ -64,8 +68,9 @@ class Pruner:
         self._model, self._chosen, self._pattern, self._studio = model, chosen, pattern, studio
         self._schedule: Schedule = studio.settings.schedule
         # share: zeros asked for by now. waits: for the quality. best: {share, score, state} of the last good state.
+        # masks: of what is kept, drawn before the first step, which moves zeros too; what is zero now stays zero.
         self._memory: dict[str, Any] = {"share": 0.0, "waits": False, "fell": "", "best": None}
-        self._masks: list[torch.Tensor] | None = None
+        self._memory["masks"] = [weight.parameter.detach() != 0 for weight in chosen]
 
     def train(self, label: str) -> None:
         """Leaves the pruned model; Studio.stopped says so where it has fewer zeros than asked for."""
@@ -95,7 +100,7 @@ class Pruner:
         """Draw the masks for this share of zeros and apply them."""
         rows = [weight.rows() for weight in self._chosen]
         drawn = masks.make(rows, self._pattern, share)
-        self._masks = [
+        self._memory["masks"] = [
             weights.from_rows(mask, weight.parameter, weight.kind)
             for mask, weight in zip(drawn, self._chosen, strict=True)
         ]
@@ -103,8 +108,10 @@ class Pruner:
         self._hold()
 
     def _after_step(self, step: int, total: int) -> None:
+        span = self._schedule.end - self._schedule.begin
         share = share_at(step / total, self._pattern.final_sparsity, self._schedule)
-        due = step % self._schedule.frequency == 0 or step == total or share >= self._pattern.final_sparsity
+        every = max(1, min(self._schedule.frequency, round(total * span / _REDRAWN)))
+        due = step % every == 0 or step == total or share >= self._pattern.final_sparsity
         if due and share > self._memory["share"] and not self._memory["waits"]:
             self.set(share)
         else:
@@ -130,9 +137,7 @@ class Pruner:
 
     def _hold(self) -> None:
         with torch.no_grad():
-            if self._masks is None:  # at the start, or a training that is taken up again: what is zero stays zero
-                self._masks = [weight.parameter.detach() != 0 for weight in self._chosen]
-            for mask, weight in zip(self._masks, self._chosen, strict=True):
+            for mask, weight in zip(self._memory["masks"], self._chosen, strict=True):
                 weight.parameter.masked_fill_(~mask, 0)  # a product would leave zeros of both signs, which zip badly
 
 

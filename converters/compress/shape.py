@@ -10,8 +10,8 @@ import copy
 import importlib
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import torch
@@ -30,6 +30,7 @@ from harness.records import Step, StepResult
 # under folding, and a network with its batch-norms alive recovers better from them: 78 % against 76 % of Fashion-MNIST
 # for a small one with 70 % zeros, after the same training.
 _AFTER_FOLDING = ("cluster", "qat")
+Technique = Callable[[torch.nn.Module, Step, Studio], torch.nn.Module]
 _LESS = "ask for less, train longer (training.epochs), or lower training.floor"
 
 
@@ -40,43 +41,49 @@ def shape(job: ShapeJob) -> Answer:
     with tracker.watching():
         model = torchmodel.again(path, prepared, read_facts(prepared))
         studio = Studio(job, model, sys.modules[userfile.MODULE])
-        model, history = _through(model, studio)
+        model, history = through(model, studio)
     fingerprint = _write(model, studio, job)
     result = Shape(fingerprint=fingerprint, history=history, warnings=tuple(studio.notes))
     (Path(job.folder) / SHAPE).write_bytes(msgspec.json.encode(result))
     return Answer(known=_known(job, tracker, studio))
 
 
-def _through(model: torch.nn.Module, studio: Studio) -> tuple[torch.nn.Module, tuple[StepResult, ...]]:
-    """All steps; ends early where one falls below the floor, with the model before it."""
-    history: list[StepResult] = []
+def through(
+    model: torch.nn.Module, studio: Studio, find: Callable[[str], Technique] | None = None
+) -> tuple[torch.nn.Module, tuple[StepResult, ...]]:
+    """All steps; one that falls below the floor is left out with all after it.
+
+    find: who does a step, by its name; where nothing is given, the real ones. Raises ConversionError when there is
+    nothing before the step that falls below.
+    """
     for step in studio.steps:
         if step.name == "distill":
             distill.prepare(step, studio)
-    score, folded = studio.score(model), False
+    history: list[StepResult] = []
+    folded = False
     for step in studio.steps:
         if step.name in _AFTER_FOLDING and not folded:
             model, folded = folding.fold(model, studio.arguments), True
-        before = copy.deepcopy(model) if studio.settings.floor != "" else None
-        model, result = _do(model, step, studio, score)
+        before = copy.deepcopy(model) if studio.settings.floor != "" else model
+        model, result = _done((find or find_technique)(step.name), model, step, studio)
         if studio.below_floor(result.score_after):
-            assert before is not None
-            _refuse_first(step, result, history, studio)
+            if not history:
+                fell = f"`{result.step}` cannot keep the quality: {_fell(result, studio)}"
+                raise ConversionError(fell, remedy=_LESS)
             studio.note(f"{result.step} was left out, and all after it: {_fell(result, studio)}")
             model = before
             break
         history.append(result)
-        score = result.score_after
-        if studio.stopped:
-            break
     return (model if folded else folding.fold(model, studio.arguments)), tuple(history)
 
 
-def _do(model: torch.nn.Module, step: Step, studio: Studio, score: float | None) -> tuple[torch.nn.Module, StepResult]:
+def _done(
+    technique: Technique, model: torch.nn.Module, step: Step, studio: Studio
+) -> tuple[torch.nn.Module, StepResult]:
     started, spelled = time.monotonic(), _spelled(step)
     studio.facts, studio.stopped, studio.judged = {}, "", None
-    shapes = _output_shapes(model, studio)
-    model = _technique(step.name)(model, step, studio).eval()
+    score, shapes = studio.score(model), _output_shapes(model, studio)
+    model = technique(model, step, studio).eval()
     if _output_shapes(model, studio) != shapes:
         raise ConversionError(f"`{spelled}` changed the shape of the model's outputs", remedy="leave the step out")
     result = StepResult(
@@ -90,11 +97,6 @@ def _do(model: torch.nn.Module, step: Step, studio: Studio, score: float | None)
     return model, result
 
 
-def _refuse_first(step: Step, result: StepResult, history: list[StepResult], studio: Studio) -> None:
-    if not history:
-        raise ConversionError(f"`{_spelled(step)}` cannot keep the quality: {_fell(result, studio)}", remedy=_LESS)
-
-
 def _fell(result: StepResult, studio: Studio) -> str:
     return f"it leads to {studio.spelled(result.score_after)}, beyond the floor {studio.spelled_floor()}"
 
@@ -103,9 +105,10 @@ def _output_shapes(model: torch.nn.Module, studio: Studio) -> list[tuple[int, ..
     return [output.shape for output in torchmodel.run(model, [each.numpy() for each in studio.arguments])]
 
 
-def _technique(name: str) -> Any:
+def find_technique(name: str) -> Technique:
+    """The module behind a step's name, imported late."""
     module, _, function = TECHNIQUES[name].partition(":")
-    return getattr(importlib.import_module(module), function)
+    return getattr(importlib.import_module(module), function)  # type: ignore[no-any-return]
 
 
 def _write(model: torch.nn.Module, studio: Studio, job: ShapeJob) -> str:

@@ -62,7 +62,7 @@ def round_weight(values: torch.Tensor, axis: int, per_tensor: bool) -> torch.Ten
         largest = found.max()
     else:
         largest = found.amax([each for each in range(values.dim()) if each != axis], keepdim=True)
-    return Rounded.apply(values, (largest / TOP).clamp_min(1e-12), 0.0, (-TOP, TOP))  # type: ignore[no-any-return]
+    return Rounded.apply(values, (largest / TOP).clamp_min(1e-12), 0.0, (-TOP, TOP))
 
 
 class Range(nn.Module):  # type: ignore[misc]
@@ -85,7 +85,7 @@ class Range(nn.Module):  # type: ignore[misc]
             return values
         scale = ((self.high - self.low) / (_HIGHEST - _LOWEST)).clamp_min(1e-12)
         zero = torch.round(_LOWEST - self.low / scale)
-        return Rounded.apply(values, scale, zero, (_LOWEST, _HIGHEST))  # type: ignore[no-any-return]
+        return Rounded.apply(values, scale, zero, (_LOWEST, _HIGHEST))
 
 
 class Simulated(nn.Module):  # type: ignore[misc]

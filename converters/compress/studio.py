@@ -49,7 +49,6 @@ class Studio:
         self.notes: list[str] = [*(self.lessons.notes if self.lessons else ())]
         self.facts: dict[str, Fact] = {}
         self.objective = Objective(objectives.own(module, path), self.reference)
-        self.root = Path(job.store)
         self._job, self._path = job, path
         self._own_training = userfile.function(module, "train")
         self._calibration = (prepared, facts.model.calibration_samples)
@@ -114,6 +113,8 @@ class Studio:
         number = self._trainings
         tuning = Tuning(model, plan, self._tools(model, plan, number))
         tuning.run()
+        if tuning.held:
+            self.record(batch_norms="held as they were: their statistics are not those of the training batches")
         if tuning.halted:
             self.note(f"{plan.label}: {tuning.halted}")
             self.stopped = tuning.halted

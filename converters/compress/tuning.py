@@ -9,6 +9,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,14 @@ from converters.compress import lessons as taught
 from converters.compress.jury import Jury
 from converters.compress.lessons import Lessons
 from converters.compress.objective import Objective
+from converters.compress.running_statistics import held
 from converters.workshop import Progress
 from harness.records import Record
 
 _SAVE_EVERY_SECS = 20.0
+_NORM = torch.nn.modules.batchnorm._BatchNorm
+_ROWS_AT_LEAST, _PROBED_BATCHES = 8, 4
+_WORSE, _NEAR_ZERO = 1.5, 0.05  # a loss near 0 may double without meaning anything
 _TELL_EVERY_SECS = 1.0
 
 
@@ -59,10 +64,11 @@ class Tools(Record, frozen=True, kw_only=True):
 
 
 class Tuning:
-    """A training while it runs. halted: why it ended early, "" when it did not."""
+    """A training while it runs. halted: why it ended early, "" when it did not. held: whether batch-norms stayed as
+    they were."""
 
     def __init__(self, model: torch.nn.Module, plan: Plan, tools: Tools) -> None:
-        self.halted = ""
+        self.halted, self.held = "", False
         self._model, self._plan, self._tools = model, plan, tools
         self._parameters = list(plan.parameters) if plan.parameters is not None else _trainable(model)
         self._optimizer = torch.optim.Adam(self._parameters, lr=plan.learning_rate)
@@ -78,8 +84,9 @@ class Tuning:
         """Train in place, going on from the checkpoint where one fits. Raises SourceError for a user's fault."""
         torch.manual_seed(self._plan.seed)
         self._resume()
-        self._model.train()
-        with self._tools.objective.attached(self._model):
+        self.held = not statistics_fit(self._model, self._plan, self._tools)
+        with self._tools.objective.attached(self._model), held(self._model) if self.held else nullcontext():
+            self._model.train()
             while self._step < self._total and not self._ended:
                 self._epoch()
         if self._plan.keep_best and self._best is not None:
@@ -200,3 +207,26 @@ def _trainable(model: torch.nn.Module) -> list[torch.nn.Parameter]:
         for parameter in parameters:
             parameter.requires_grad_(True)
     return chosen or parameters
+
+
+def statistics_fit(model: torch.nn.Module, plan: Plan, tools: Tools) -> bool:
+    """Whether batch-norms may train along: when the loss with the statistics of training batches is about that with
+    their own. A backbone trained on other data, and batches of a few rows, would be broken by it."""
+    if not any(isinstance(part, _NORM) for part in model.modules()):
+        return True
+    if plan.batch_size < _ROWS_AT_LEAST:
+        return False
+    probe = copy.deepcopy(model).eval()
+    before = _loss(probe, plan, tools)
+    for part in probe.modules():
+        if isinstance(part, _NORM):
+            part.train()
+    return _loss(probe, plan, tools) <= _WORSE * before + _NEAR_ZERO
+
+
+def _loss(model: torch.nn.Module, plan: Plan, tools: Tools) -> float:
+    """The mean over a few training batches, the model in the mode that it is in."""
+    rows = tools.lessons.training[: _PROBED_BATCHES * plan.batch_size]
+    with torch.no_grad(), tools.objective.attached(model):
+        batches = [tools.lessons.batch(each) for each in taught.epoch(rows, plan.batch_size, (plan.seed,))]
+        return sum(float(tools.objective(model, *batch)) for batch in batches) / len(batches)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from converters.contents.patterns import distinct_per_channel, groups
-from converters.contents.values import BITS, distinct_in, elements, is_zero, values_of
+from converters.contents.values import BITS, Values, distinct_in, elements, is_zero, values_of
 from converters.pack import Region
 from harness.records import WeightTensor
 
 
 class Stored(NamedTuple):
     """raw: the bytes in the file. shape: of the dense tensor. zero_point: the code that stands for 0, broadcast
-    against `shape`. sparse: only the non-zero values are stored, index_bytes more say where they belong."""
+    against `shape`. sparse: only the non-zero values are stored, index_bytes more say where they belong, which is
+    `places` (flat) for the one layout that is read here."""
 
     name: str
     shape: tuple[int, ...]
@@ -24,6 +25,7 @@ class Stored(NamedTuple):
     zero_point: int | NDArray[np.int64] = 0
     sparse: bool = False
     index_bytes: int = 0
+    places: NDArray[np.int64] | None = None
 
 
 class Use(NamedTuple):
@@ -39,10 +41,12 @@ def weight_tensor(stored: Stored, use: Use) -> WeightTensor:
     count = elements(stored.shape)
     kept = len(stored.raw) * 8 // BITS[stored.dtype] if stored.sparse else count
     values = values_of(stored.raw, stored.dtype, kept)
-    missing = count - kept
     zero_point = stored.zero_point
     if isinstance(zero_point, np.ndarray):
         zero_point = np.broadcast_to(zero_point, stored.shape).reshape(-1)
+    if stored.places is not None:
+        values = _unpacked(values, stored.places, np.broadcast_to(zero_point, (count,)))
+    missing = count - len(values)
     zero = is_zero(values, stored.dtype, zero_point)
     zeros = int(np.count_nonzero(zero))
     zero_too = missing > 0 and zeros == 0  # what is not stored is a value as well
@@ -60,6 +64,13 @@ def weight_tensor(stored: Stored, use: Use) -> WeightTensor:
         macs=use.macs,
         stored_bytes=len(stored.raw) + stored.index_bytes,
     )
+
+
+def _unpacked(values: Values, places: NDArray[np.int64], zeros: NDArray[Any]) -> Values:
+    """The dense tensor of a sparse one."""
+    dense = zeros.astype(values.dtype)
+    dense[places] = values
+    return dense
 
 
 class Weights:

@@ -104,6 +104,7 @@ def _stored(scope: Scope, index: int) -> Stored:
         zero_point=_zero_point(tensor, len(shape_of(scope, index))),
         sparse=tensor.sparsity is not None,
         index_bytes=_index_bytes(tensor.sparsity),
+        places=None if tensor.sparsity is None else _places(tensor.sparsity, shape_of(scope, index)),
     )
 
 
@@ -125,6 +126,16 @@ def _index_bytes(sparsity: Any) -> int:
     for dimension in [] if sparsity is None else listed(sparsity.dimMetadata):
         vectors += [dimension.arraySegments, dimension.arrayIndices]
     return sum(np.asarray(vector.values).nbytes for vector in vectors if vector is not None)
+
+
+def _places(sparsity: Any, shape: tuple[int, ...]) -> Any:
+    """Where the stored values belong, flat, in a tensor whose rows alone are compressed; None for other layouts."""
+    *rows, last = listed(sparsity.dimMetadata) or [None]
+    plain = len(rows) == len(shape) - 1 and not len(listed(sparsity.blockMap)) and not any(one.format for one in rows)
+    if last is None or not last.format or not plain or list(listed(sparsity.traversalOrder)) != list(range(len(shape))):
+        return None
+    starts, columns = (np.asarray(vector.values, np.int64) for vector in (last.arraySegments, last.arrayIndices))
+    return np.repeat(np.arange(len(starts) - 1), np.diff(starts)) * shape[-1] + columns
 
 
 def _saturated(scope: Scope, inputs: list[int], place: int) -> int:

@@ -18,6 +18,7 @@ from converters.compress.lessons import Lessons
 from harness.errors import SourceError
 
 Loss = Callable[[Any, Any], Any]
+_SQUARES: Loss = tf_keras.losses.mean_squared_error
 
 
 def loss_of(module: ModuleType | None, path: Path, lessons: Lessons | None, reference: Any) -> Loss:
@@ -31,14 +32,14 @@ def loss_of(module: ModuleType | None, path: Path, lessons: Lessons | None, refe
                 f"get_loss() returned {type(own).__name__}, not a function", remedy="return loss(outputs, labels)"
             )
         return lambda labels, outputs: own(outputs, labels)
-    return tf_keras.losses.mean_squared_error if lessons is None else _suggested(lessons, reference)
+    return _SQUARES if lessons is None else _suggested(lessons, reference)
 
 
 def _suggested(lessons: Lessons, reference: Any) -> Loss:
     inputs = [column[lessons.training[:4]] for column in lessons.inputs]
     outputs = reference.predict_on_batch(inputs[0] if len(inputs) == 1 else inputs)
     if lessons.labels is None:
-        return tf_keras.losses.mean_squared_error
+        return _SQUARES
     first = outputs[0] if isinstance(outputs, (list, tuple)) else outputs
     labels = lessons.labels[lessons.training[:4]]
     if labels.dtype.kind == "i" and first.ndim == 2 and first.shape[1] > 1 and labels.size == len(first):
@@ -47,7 +48,7 @@ def _suggested(lessons: Lessons, reference: Any) -> Loss:
             wanted, given, from_logits=not probabilities
         )
     if labels.shape[1:] == first.shape[1:]:
-        return tf_keras.losses.mean_squared_error
+        return _SQUARES
     raise SourceError(
         f"no loss is known for outputs {list(first.shape)} with labels {labels.dtype} {list(labels.shape)}",
         remedy="add get_loss() to the model's file, which returns loss(outputs, labels)",

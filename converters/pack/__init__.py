@@ -17,7 +17,7 @@ from converters.pack.tensors import Packed, Region, encode
 
 __all__ = ["LIMIT_BYTES", "MAGIC", "Damaged", "Region", "codings", "pack", "unpack"]
 
-LIMIT_BYTES = 2**32
+LIMIT_BYTES = 2**31  # as much as a .tflite can have
 
 
 def pack(data: memoryview, regions: Sequence[Region], suffix: str = "") -> bytes:

@@ -7,7 +7,7 @@ of byte streams, so that the entropy coder of `streams` sees one kind of symbol 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -146,9 +146,8 @@ def _indices(books: list[Items], parts: Iterable[Items]) -> bytes:
 
 def _from_codebook(region: Region, layout: Layout, streams: Iterator[Stream]) -> Items:
     books = _read_books(region, layout, streams)
-    count = region.rows * region.columns
-    index = np.frombuffer(_take(streams, count), np.uint8)
-    return _looked_up(books, index, np.repeat(np.arange(layout.books), count // layout.books))
+    index = np.frombuffer(_take(streams, region.rows * region.columns), np.uint8)
+    return _looked_up(books, index, lambda: np.repeat(np.arange(layout.books), len(index) // layout.books))
 
 
 class _Books(NamedTuple):
@@ -165,10 +164,13 @@ def _read_books(region: Region, layout: Layout, streams: Iterator[Stream]) -> _B
     return _Books(values, np.cumsum(sizes) - sizes, sizes)
 
 
-def _looked_up(books: _Books, index: NDArray[np.uint8], part: NDArray[np.int64]) -> Items:
-    if np.any(index >= books.sizes[part]):
+def _looked_up(books: _Books, index: NDArray[np.uint8], part: Callable[[], NDArray[np.int64]]) -> Items:
+    """part: which codebook each index is of; asked for only where there are several."""
+    several = len(books.sizes) > 1
+    part_of = part() if several else np.zeros(1, np.int64)
+    if np.any(index >= books.sizes[part_of]):
         raise Damaged("an index points past the end of its codebook")
-    values: Items = books.values[books.starts[part] + index]
+    values: Items = books.values[books.starts[part_of] + index if several else index]
     return values
 
 
@@ -215,7 +217,7 @@ def _from_gaps(region: Region, layout: Layout, streams: Iterator[Stream]) -> Ite
         return items
     books = _read_books(region, layout, streams)
     index = np.frombuffer(_take(streams, len(places)), np.uint8)
-    items[places] = _looked_up(books, index, places // (count // layout.books))
+    items[places] = _looked_up(books, index, lambda: places // (count // layout.books))
     return items
 
 

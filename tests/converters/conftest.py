@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import runpy
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import get_args
+from types import SimpleNamespace
+from typing import Any, get_args
 
 import pytest
+from msgspec.structs import replace
 
 import converters
 from converters import recipes
-from harness.records import Limits, ModelSource, Runtime, Variant
-from tests.fakes.model_files import TINY
+from harness.records import Limits, ModelSource, Runtime, Training, Variant
+from tests.fakes.model_files import LEARNER, TINY
 
 
 @pytest.fixture
@@ -62,3 +65,56 @@ class Everything:
 @pytest.fixture(scope="session")
 def everything(tmp_path_factory: pytest.TempPathFactory) -> Everything:
     return Everything(tmp_path_factory.mktemp("tiny"))
+
+
+class Pupil:
+    """A model with training data, prepared once; studios on it are cheap."""
+
+    def __init__(self, folder: Path) -> None:
+        (folder / "learner.py").write_text(LEARNER)
+        self.folder = folder
+        self.module = runpy.run_path(str(folder / "learner.py"))
+        self.module["learn"](folder / "learned.pt")
+        self.training = Training(epochs=2.0, batch_size=40, learning_rate=3e-3, validation_samples=80)
+        self.workshop = converters.Workshop(
+            cache=str(folder / "cache"), logs=str(folder / "logs"), training=self.training
+        )
+        self.source = ModelSource(source="learner.py", calibration_samples=32, evaluation_samples=40)
+        self.prepared = converters.prepare(self.source, root=folder, workshop=self.workshop)
+
+    def model(self) -> Any:
+        import torch
+
+        model = self.module["Learner"]()
+        model.load_state_dict(torch.load(self.folder / "learned.pt", weights_only=True))
+        return model.eval()
+
+    def studio(
+        self,
+        steps: str,
+        checkpoints: Path,
+        functions: Mapping[str, Any] | None = None,
+        model: Any = None,
+        **changes: Any,
+    ) -> Any:
+        """A studio for the steps of a recipe; functions: of the model's file, None for one that it has not; model: what
+        stands in for it; changes: of the training."""
+        from converters import job
+        from converters.compress.studio import Studio
+
+        task = job.ShapeJob(
+            path=str(self.folder / "learner.py"),
+            prepared=self.prepared.folder,
+            steps=recipes.compressions(recipes.parse(f"{steps}+static_wi8_ai8")),
+            training=replace(self.training, **changes),
+            seed=0,
+            folder=str(checkpoints),
+            checkpoints=str(checkpoints),
+            store=str(checkpoints),
+        )
+        return Studio(task, model or self.model(), SimpleNamespace(**{**self.module, **(functions or {})}))
+
+
+@pytest.fixture(scope="session")
+def pupil(tmp_path_factory: pytest.TempPathFactory) -> Pupil:
+    return Pupil(tmp_path_factory.mktemp("pupil"))

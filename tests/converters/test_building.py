@@ -85,13 +85,6 @@ def test_a_recipe_that_a_runtime_lacks_is_a_row_with_the_reason_and_no_process(
     assert not (everything.folder / "logs" / f"convert-{runtime}-{recipe}.log").exists()
 
 
-def test_a_compression_step_is_a_row_with_the_reason(everything: Everything) -> None:
-    variant = everything.convert("tflite", "prune(0.5)+static_wi8_ai8")
-    assert variant.id == "tflite/prune(0.5)+static_wi8_ai8"
-    assert variant.failure is not None
-    assert variant.failure.unsupported
-
-
 def test_both_runtimes_got_the_same_weights_of_a_random_model(everything: Everything) -> None:
     assert everything.prepared.model.random_weights
     reference = np.load(Path(everything.prepared.folder) / "reference" / "output_0.npy")[: numerics.SAMPLES, 0]

@@ -136,6 +136,7 @@ def test_sparse_weights_are_counted_dense_behind_densify(model, tmp_path):
     assert (tensor.name, tensor.operator, tensor.elements, tensor.zeros) == ("stored", "FULLY_CONNECTED", 12, 10)
     assert (tensor.distinct, tensor.stored_bytes, tensor.macs) == (3, 2 * 4 + 6, 12)
     assert found.sparsity == 10 / 12
+    assert tensor.groups == {2: (4, 2, 0), 4: (1, 2, 0, 0, 0)} and tensor.distinct_per_channel == 2
 
 
 def test_a_dynamic_dimension_is_told_and_counted_once(model, tmp_path):

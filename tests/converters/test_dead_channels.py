@@ -53,7 +53,7 @@ def test_only_the_dead_channel_gets_a_weight_and_no_output_moves_by_what_int8_co
 
 
 def test_the_int8_bias_saturates_without_it_and_fits_with_it(dead_file: Path, tmp_path: Path) -> None:
-    from ai_edge_quantizer import quantizer
+    from ai_edge_quantizer import qtyping, quantizer
 
     from converters import contents, dead_channels, tflite
 
@@ -62,7 +62,8 @@ def test_the_int8_bias_saturates_without_it_and_fits_with_it(dead_file: Path, tm
     x = np.random.default_rng(0).normal(size=(20, 1, 3, 8, 8)).astype("float32")
     saturated = {}
     for name, source in (("as it is", dead_file), ("revived", revived)):
-        tool = quantizer.Quantizer(str(source), tflite._RECIPES["static_wi8_ai8"]())
+        recipe = tflite._RECIPES["static_wi8_ai8"](qtyping.QuantGranularity.CHANNELWISE)
+        tool = quantizer.Quantizer(str(source), recipe)
         ranges = tool.calibrate({"serving_default": [{"args_0": one} for one in x]}, num_threads=1)
         target = tmp_path / f"{name}.int8.tflite"
         tool.quantize(ranges, enable_progress_report=False).export_model(str(target))

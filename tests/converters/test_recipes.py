@@ -82,10 +82,24 @@ def test_a_senseless_order_is_refused_with_the_order_that_makes_sense(wrong: str
         ("prune(1.5)+fp32", "wrong argument"),
         ("prune(0)+fp32", "wrong argument"),
         ("prune(4:2)+fp32", "wrong argument"),
+        ("prune(0.5,everywhere)+fp32", "wrong argument"),
+        ("prune(2:4,global)+fp32", "wrong argument"),
+        ("prune(0.8,global,global)+fp32", "wrong argument"),
+        ("prune(0.8,1x4,2x4)+fp32", "wrong argument"),
+        ("prune(0.8,0x4)+fp32", "wrong argument"),
+        ("prune(0.8,1x1)+fp32", "wrong argument"),
+        ("prune(1.0)+fp32", "wrong argument"),
+        ("prune(-0.5)+fp32", "wrong argument"),
+        ("distill+fp32", "wrong argument"),
+        ("distill(teacher.onnx)+fp32", "wrong argument"),
         ("cluster(1)+fp32", "wrong argument"),
+        ("cluster(257)+fp32", "wrong argument"),
+        ("cluster(16,row)+fp32", "wrong argument"),
         ("qat(3)+static_wi8_ai8", "wrong argument"),
         ("fp32(1)", "takes no arguments"),
-        ("qat+fp32", "trains for integers"),
+        ("qat+fp32", "trains for 8-bit integers"),
+        ("qat+dynamic_wi8_afp32", "trains for 8-bit integers"),
+        ("qat+static_wi8_ai16", "trains for 8-bit integers"),
     ],
 )
 def test_a_recipe_without_meaning_is_refused(name: str, fault: str) -> None:
@@ -95,10 +109,51 @@ def test_a_recipe_without_meaning_is_refused(name: str, fault: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["prune(0.8)+fp32", "prune(2:4)+fp16", "channels(.3)+fp32", "qat+static_wi8_ai8"])
-def test_a_compression_step_is_known_but_not_available(name: str) -> None:
+def test_a_compression_step_is_there_for_both_runtimes(name: str) -> None:
     recipe = recipes.parse(name)
-    for runtime in get_args(Runtime):
-        assert "known but not available" in recipes.supported(recipe, runtime)
+    assert [recipes.supported(recipe, runtime) for runtime in get_args(Runtime)] == ["", ""]
+    assert recipes.compressions(recipe) == recipe.steps[:-1]
+
+
+def test_what_a_runtime_lacks_it_lacks_behind_a_compression_step_too() -> None:
+    assert recipes.supported(recipes.parse("prune(0.8)+static_wi8_ai16"), "executorch")
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("prune(0.8)", ("0.8",)),
+        ("prune(0.8, global)", ("0.8", "global")),
+        ("prune(0.8,1x4)", ("0.8", "1x4")),
+        ("prune(0.8,1x4,global)", ("0.8", "1x4", "global")),
+        ("prune(2:4)", ("2:4",)),
+        ("prune(0.8,global,sparse)", ("0.8", "global", "sparse")),
+    ],
+)
+def test_the_ways_to_prune(name: str, arguments: tuple[str, ...]) -> None:
+    recipe = recipes.parse(f"{name}+fp32")
+    assert recipe.steps[0] == Step(name="prune", arguments=arguments)
+    assert recipes.parse(recipe.name) == recipe
+
+
+def test_the_float_model_of_a_recipe_has_its_compression_and_no_quantization() -> None:
+    recipe = recipes.parse("prune(0.5,global)+qat+static_wi8_ai8")
+    assert recipes.floating(recipe).name == "prune(0.5,global)+qat+fp32"
+    assert recipes.floating(recipes.parse("static_wi8_ai8")) == recipes.parse("fp32")
+
+
+def test_sparse_storage_is_one_of_a_files_and_no_other_training() -> None:
+    recipe = recipes.parse("prune(0.8,sparse)+fp32")
+    assert recipes.sparse(recipe)
+    assert recipes.compressions(recipe) == recipes.compressions(recipes.parse("prune(0.8)+fp32"))
+    assert recipes.supported(recipe, "tflite") == ""
+    assert "no sparse tensors" in recipes.supported(recipe, "executorch")
+    assert "for fp32 and static_wi8_ai8 only" in recipes.supported(recipes.parse("prune(0.8,sparse)+fp16"), "tflite")
+
+
+def test_shared_values_need_one_scale_per_tensor() -> None:
+    assert recipes.one_scale(recipes.parse("cluster(16)+static_wi8_ai8").steps)
+    assert not recipes.one_scale(recipes.parse("prune(0.5)+static_wi8_ai8").steps)
 
 
 def test_what_executorch_lacks_is_said_with_the_reason_and_tflite_has_it_all() -> None:
@@ -120,3 +175,8 @@ def test_a_ready_made_file_has_a_recipe_without_steps() -> None:
     recipe = recipes.parse("as-is")
     assert recipe.steps == ()
     assert recipes.quantization(recipe) == ""
+
+
+def test_shared_values_keep_to_one_scale_unless_each_channel_has_its_own() -> None:
+    assert recipes.one_scale(recipes.parse("prune(0.5)+cluster(256)+static_wi8_ai8").steps)
+    assert not recipes.one_scale(recipes.parse("cluster(16,channel)+static_wi8_ai8").steps)

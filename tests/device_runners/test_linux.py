@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import sys
 import threading
@@ -45,13 +46,18 @@ def test_waiting_of_all_threads_only_grows() -> None:
     assert first is not None and second is not None and 0 <= first <= second
 
 
+def touch(megabytes: int) -> None:
+    """Use so much memory and give it back for certain, which malloc does as it likes."""
+    with mmap.mmap(-1, megabytes * 2**20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as hog:
+        for place in range(0, len(hog), mmap.PAGESIZE):
+            hog[place] = 1
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="the mark can be reset on Linux only")
 def test_the_high_water_mark_is_of_what_came_after_it() -> None:
-    hog = bytearray(60 * 2**20)
-    del hog  # a peak from before the mark is none of ours
+    touch(60)  # a peak from before the mark is none of ours
     start = memory.mark()
-    hog = bytearray(20 * 2**20)
-    del hog
+    touch(20)
     found = memory.since(start)
     assert found.method == memory.RESET
     assert 19 < found.peak_rss_mb < 40
@@ -60,8 +66,6 @@ def test_the_high_water_mark_is_of_what_came_after_it() -> None:
 
 
 def test_memory_from_a_file_and_memory_of_its_own_are_told_apart(tmp_path: Path) -> None:
-    import mmap
-
     (tmp_path / "data").write_bytes(b"x" * (16 * 2**20))
     start = memory.mark()
     with open(tmp_path / "data", "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:

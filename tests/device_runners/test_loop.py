@@ -114,6 +114,21 @@ def test_every_sample_is_fed_in_turn_before_it_is_timed() -> None:
     assert heard == ["a", "call", "b", "call", "a", "call"]
 
 
+def test_the_cost_of_the_way_into_the_runtime_is_taken_off_every_call() -> None:
+    idle_then_calls = itertools.chain(itertools.repeat(2_000, 25), itertools.repeat(50_000))
+    loop = Loop(
+        FakeStopwatch(idle_then_calls, wait_ns=500),
+        lambda: None,
+        feeds=[lambda: None],
+        timing=TIMING,
+        idle=lambda: None,
+    )
+    assert loop.idle_ns == 2_000
+    assert loop.block(1).wall_ns == (50_500 - 2_000,)
+    loop.calls_per_sample = 10
+    assert loop.block(10).wall_ns == (500_500 - 20_000,)
+
+
 def test_a_block_has_the_calls_asked_for_and_its_wait_and_canary() -> None:
     block = loop_of(FakeStopwatch(itertools.repeat(2_000_000), wait_ns=500)).block(7)
     assert block.wall_ns == (2_000_500,) * 7

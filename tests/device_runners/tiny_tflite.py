@@ -90,6 +90,15 @@ def dense(path: Path, *, dynamic: bool = False) -> Path:
     return graph.save(path, [x], [y])
 
 
+def dense_of(path: Path, weight: np.ndarray) -> Path:
+    """float32 [1, columns] -> [1, rows]: x @ weight.T, with a float32 weight [rows, columns]."""
+    graph = _Graph()
+    x, y = graph.tensor("x", (1, weight.shape[1])), graph.tensor("y", (1, weight.shape[0]))
+    w = graph.tensor("w", weight.shape, data=weight)
+    graph.operator("FULLY_CONNECTED", [x, w, -1], [y], schema.FullyConnectedOptionsT())
+    return graph.save(path, [x], [y])
+
+
 def dense_int8(path: Path) -> Path:
     """The same in int8 with quantized input and output."""
     graph = _Graph()

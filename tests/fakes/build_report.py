@@ -182,18 +182,6 @@ def _variant(name: str, on_cpu_ms: float) -> Variant:
     held = {dtype: int(count * BYTES[dtype]) for dtype, count in elements.items()}
     size = sum(held.values()) + (61_000 if runtime == "tflite" else 148_000)
     biggest = max(elements, key=lambda dtype: elements[dtype])
-    weights = tuple(
-        WeightTensor(
-            name=f"blocks.{index}.conv_pw.weight",
-            operator="CONV_2D" if runtime == "tflite" else "aten.convolution.default",
-            shape=(1280 // (index + 1), 1, 1, 320),
-            dtype=biggest,
-            elements=1280 // (index + 1) * 320,
-            zeros=31 * index,
-            distinct=255 if biggest == "int8" else 41_000 - index,
-        )
-        for index in range(4)
-    )
     operators = {"CONV_2D": 33, "DEPTHWISE_CONV_2D": 16, "ADD": 9, "MEAN": 1, "FULLY_CONNECTED": 1, "PAD": 4}
     if runtime == "executorch":
         operators = {"aten.convolution.default": 49, "aten.add.Tensor": 9, "aten.mean.dim": 1, "aten.linear": 1}
@@ -221,11 +209,26 @@ def _variant(name: str, on_cpu_ms: float) -> Variant:
             activation_dtypes={"int8": 60} if recipe == "static_wi8_ai8" else {"float32": 60},
             inputs=MODEL.inputs,
             outputs=MODEL.outputs,
-            weights=weights,
+            weights=_weights(runtime, biggest),
         ),
         tools={"litert-torch": "0.10.0"} if runtime == "tflite" else {"executorch": "1.5.1"},
         seconds=12.4 if recipe == "fp32" else 3.1,
         warnings=("2 operators stay outside the delegate",) if delegated == 0.97 else (),
+    )
+
+
+def _weights(runtime: str, dtype: str) -> tuple[WeightTensor, ...]:
+    return tuple(
+        WeightTensor(
+            name=f"blocks.{index}.conv_pw.weight",
+            operator="CONV_2D" if runtime == "tflite" else "aten.convolution.default",
+            shape=(1280 // (index + 1), 1, 1, 320),
+            dtype=dtype,
+            elements=1280 // (index + 1) * 320,
+            zeros=31 * index,
+            distinct=255 if dtype == "int8" else 41_000 - index,
+        )
+        for index in range(4)
     )
 
 

@@ -25,6 +25,7 @@ from harness.records import (
 
 HOST = Device(kind="host", name="this computer", soc="x86", abi="x86_64")
 PHONE = Device(kind="phone", name="Pixel", soc="Tensor", abi="arm64-v8a")
+SANDBOX = Device(kind="sandbox", name="sandbox", soc="", abi="x86_64")
 EMULATOR = Device(kind="emulator", name="avd", soc="", abi="x86_64")
 
 

@@ -48,6 +48,73 @@ def get_evaluation_data():
         yield image, number % 10
 '''
 
+# A network that has learned which of four corners of a picture is bright (learn() writes its weights, and is called
+# once), and the data to train it further.
+LEARNER = """
+import torch
+from torch import nn
+
+
+class Learner(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(1, 8, 3, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(8)
+        self.depthwise = nn.Conv2d(8, 8, 3, stride=2, padding=1, groups=8, bias=False)
+        self.second = nn.BatchNorm2d(8)
+        self.pointwise = nn.Conv2d(8, 16, 1)
+        self.head = nn.Linear(256, 4)
+
+    def forward(self, image):
+        image = torch.relu(self.norm(self.stem(image)))
+        image = torch.relu(self.second(self.depthwise(image)))
+        return self.head(torch.relu(self.pointwise(image)).flatten(1))
+
+
+def pictures(count, seed):
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.randint(4, (count,), generator=generator)
+    images = torch.randn(count, 1, 8, 8, generator=generator)
+    for image, label in zip(images, labels):
+        row, column = divmod(int(label), 2)
+        image[0, 4 * row : 4 * row + 4, 4 * column : 4 * column + 4] += 1.2
+    return images, labels
+
+
+def learn(path):
+    torch.manual_seed(0)
+    model = Learner()
+    images, labels = pictures(400, seed=1)
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+    for _ in range(12):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(images), labels).backward()
+        optimizer.step()
+    torch.save(model.state_dict(), path)
+
+
+def get_model():
+    model = Learner()
+    model.load_state_dict(torch.load("learned.pt", weights_only=True))
+    return model.eval()
+
+
+def get_args():
+    return (torch.zeros(1, 1, 8, 8),)
+
+
+def get_training_data():
+    return pictures(400, seed=1)
+
+
+def get_calibration_data():
+    return [image[None] for image in pictures(32, seed=3)[0]]
+
+
+def get_evaluation_data():
+    return [(image[None], int(label)) for image, label in zip(*pictures(40, seed=2))]
+"""
+
 # One multiplication; small() fills in what a test is about.
 _SMALL = """
 import torch

@@ -201,5 +201,5 @@ def rooms(runner: Runner, converter: Converter | None = None) -> Rooms:
         prepare=prepare,
         convert=converter or Converter(),
         score=lambda *_, **__: None,
-        runner=lambda _: runner,
+        runner=lambda *_: runner,
     )

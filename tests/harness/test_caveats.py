@@ -11,7 +11,7 @@ import pytest
 from harness import benefit, caveats, metrics
 from harness.caveats import CAVEATS
 from harness.facts import Facts
-from harness.records import Block, Caveat, Experiment, Failure, Memory, Settings, Sustained, WeightTensor
+from harness.records import Block, Caveat, Experiment, Failure, Memory, Settings, StepResult, Sustained, WeightTensor
 from tests.fakes import counters, judged, lasting
 
 INT8 = {"int8": 990_000, "float32": 10_000}
@@ -23,6 +23,12 @@ def held(id_: str, **changes: Any) -> Facts:
     runtime = id_.partition("/")[0]
     found = judged.contents(**{"format": "tflite" if runtime == "tflite" else "pte", **changes})
     return judged.facts(id_, variant=judged.variant(id_, contents=found))
+
+
+def on_gpu(facts: Facts) -> Facts:
+    """What the file tells is about the CPU's delegate."""
+    experiment = judged.experiment(settings=Settings(accelerator="gpu"))
+    return msgspec.structs.replace(facts, experiment=experiment)
 
 
 def timed(**changes: Any) -> Facts:
@@ -82,6 +88,12 @@ def compressed(recipe: str, median_ms: float = 2.0, *, memory_mb: float = 20.0, 
     )
 
 
+def shaped(recipe: str, *history: StepResult) -> Facts:
+    """A build with 61 % zeros whose steps told what they did."""
+    facts = compressed(recipe, weights=pruned(610), weight_elements={"int8": 9} if "wi8" in recipe else {"float32": 9})
+    return msgspec.structs.replace(facts, variant=msgspec.structs.replace(facts.variant, history=history))
+
+
 def pruned(zeros: int) -> tuple[WeightTensor, ...]:
     return (weight(elements=1000, zeros=zeros, macs=10, distinct=200),)
 
@@ -132,7 +144,45 @@ def on(device: object, asked: str = "host") -> Facts:
     return judged.facts(experiment=experiment, measured={"device": device})
 
 
+def on_phone(**told: str) -> Facts:
+    """A cool, unplugged phone, its screen on, in five restarts that all tell these facts besides."""
+    state = {"battery_percent": "80", "powered_by": "none", "thermal_status": "0", "awake": "yes", "power_save": "no"}
+    found = {f"{name}_{when}": value for name, value in state.items() for when in ("before", "after")}
+    made = judged.restarts(facts={**found, "busy_percent_before": "3", **told})
+    return judged.facts(
+        experiment=judged.experiment(device="phone"), measured={"device": judged.PHONE, "restarts": made}
+    )
+
+
+def means(**told: str) -> Facts:
+    """Five processes of a program that tells means of 60 calls."""
+    block = Block(wall_ns=(120_000_000,), calls_per_sample=60)
+    return judged.facts(
+        measured={
+            "restarts": (judged.restart(blocks=(block,), facts={"samples": "means", **told}),) * 5,
+        }
+    )
+
+
 RAISED: list[tuple[str, Facts, str]] = [
+    ("SANDBOX", on(judged.SANDBOX, "sandbox"), "measured on sandbox, x86_64"),
+    ("THERMAL-LIMITED", on_phone(thermal_status_after="3"), "thermal status 3 (severe)"),
+    ("THERMAL-LIMITED", on_phone(still_warm="skin 40 degrees"), "before 5 of 5 restarts: skin 40 degrees"),
+    (
+        "THERMAL-LIMITED",
+        on_phone(clock_limit_percent_before="100", clock_limit_percent_during="60"),
+        "limited to 60 % of their top",
+    ),
+    ("LOW-BATTERY", on_phone(battery_percent_after="5"), "at 5 %"),
+    ("POWER-SAVE", on_phone(power_save_before="yes"), "5 of 5 restarts"),
+    ("CHARGING", on_phone(powered_by_before="USB", powered_by_after="USB"), "powered by USB"),
+    ("CHARGER-CHANGED", on_phone(powered_by_after="AC"), "powered by AC, none at different times"),
+    ("SCREEN-OFF", on_phone(awake_after="no"), "with the screen off"),
+    ("BUSY-DEVICE", on_phone(busy_percent_before="40"), "40 % busy"),
+    ("MADE-UP-STATE", on_phone(made_up_state_before="yes"), "set by hand"),
+    ("STATE-UNKNOWN", on(judged.PHONE, "phone"), "nothing is known about: battery, charger, heat, screen"),
+    ("MEANS-ONLY", means(program="benchmark_model"), "benchmark_model tells no single calls"),
+    ("MEANS-ONLY", means(first_call="in the mean"), "the cold first call among them"),
     ("HOST", on(judged.HOST), "measured on x86, x86_64"),
     ("HOST-FALLBACK", on(judged.HOST, "phone"), "phone was asked for, measured on x86"),
     ("EMULATOR", on(judged.EMULATOR), "measured on avd"),
@@ -199,6 +249,11 @@ RAISED: list[tuple[str, Facts, str]] = [
     ),
     (
         "DELEGATE-FELL-BACK",
+        judged.facts(measured={"restarts": judged.restarts(facts={"fell_back": "GPU did not take every operator"})}),
+        "GPU did not take every operator",
+    ),
+    (
+        "DELEGATE-FELL-BACK",
         held("executorch/fp32", delegated_macs_share=None, delegated_operators=0, total_operators=42),
         "0 of 42 operators",
     ),
@@ -226,6 +281,16 @@ RAISED: list[tuple[str, Facts, str]] = [
         "PROMISE-BROKEN",
         msgspec.structs.replace(compressed("distill(teacher.py)+fp32"), parent_sha256="a"),
         "the uncompressed one, byte for byte",
+    ),
+    (
+        "PROMISE-BROKEN",
+        shaped("prune(0.8)+qat+static_wi8_ai8", StepResult(step="prune(0.8)", seconds=1.0)),
+        "left out, since the quality fell below the floor: qat",
+    ),
+    (
+        "PARTLY-COMPRESSED",
+        shaped("prune(0.8)+fp32", StepResult(step="prune(0.8)", seconds=1.0, stopped="at 61 % zeros: the floor")),
+        "80 % were asked for (at 61 % zeros: the floor)",
     ),
     (
         "PARTLY-COMPRESSED",
@@ -261,6 +326,21 @@ RAISED: list[tuple[str, Facts, str]] = [
 ]
 
 QUIET: list[tuple[str, Facts]] = [
+    ("SANDBOX", on(judged.PHONE)),
+    ("THERMAL-LIMITED", on_phone(clock_limit_percent_before="80", clock_limit_percent_after="80")),
+    ("THERMAL-LIMITED", on_phone(thermal_status_before="high; rm -rf /", thermal_status_after="nan")),
+    ("LOW-BATTERY", on_phone(battery_percent_before="21")),
+    ("POWER-SAVE", on_phone()),
+    ("CHARGING", on_phone()),
+    ("CHARGING", judged.facts()),
+    ("CHARGER-CHANGED", on_phone(powered_by_before="USB", powered_by_after="USB")),
+    ("SCREEN-OFF", on_phone()),
+    ("BUSY-DEVICE", on_phone(busy_percent_before="10", busy_percent_after="90")),
+    ("MADE-UP-STATE", on_phone()),
+    ("STATE-UNKNOWN", on_phone()),
+    ("STATE-UNKNOWN", judged.facts()),
+    ("MEANS-ONLY", on_phone()),
+    ("FEW-SAMPLES", means()),
     ("HOST", on(judged.PHONE, "phone")),
     ("HOST", on(judged.HOST, "phone")),
     ("HOST-FALLBACK", on(judged.HOST)),
@@ -300,6 +380,7 @@ QUIET: list[tuple[str, Facts]] = [
         held("executorch/fp32", delegated_macs_share=0.99, delegated_operators=4, total_operators=9),
     ),
     ("DELEGATE-FELL-BACK", held("executorch/fp32", delegated_macs_share=None)),
+    ("DELEGATE-FELL-BACK", on_gpu(held("tflite/fp32", delegated_macs_share=0.1, delegated_operators=1))),
     ("NO-BENEFIT", against(2.0, size=3_900_000)),
     ("NO-BENEFIT", against(2.0, memory_mb=15.0)),
     ("NO-BENEFIT", against(1.5)),
@@ -387,6 +468,9 @@ def test_a_build_that_could_not_be_measured_is_still_judged_by_its_file() -> Non
         ("OUTPUT-DRIFT", ["latency_ms.p50", "size_bytes", "anything"], []),
         ("NO-STEADY-STATE", ["sustained_ms.p50_last", "sustained_slowdown"], ["latency_ms.p50", "energy_mj"]),
         ("THERMAL-THROTTLED", [], ["latency_ms.p50", "sustained_ms.p50_last"]),
+        ("CHARGING", ["energy_mj"], ["latency_ms.p50", "size_bytes"]),
+        ("THERMAL-LIMITED", ["latency_ms.p50", "load_ms"], ["sustained_ms.p50_last", "accuracy", "peak_rss_mb"]),
+        ("MEANS-ONLY", ["latency_ms.p50", "latency_ms.p99"], ["latency_ms.mean", "load_ms"]),
         ("NO-BENEFIT", [], ["latency_ms.p50", "size_bytes", "accuracy"]),
     ],
 )

@@ -23,6 +23,10 @@ def pocketbench(*arguments: str, cwd: Path, **env: str) -> subprocess.CompletedP
     )
 
 
+# A program adb that is not there, and a port that nobody listens on: no server is started, no phone is seen.
+NO_ADB = {"ADB": "/nowhere/adb", "ANDROID_ADB_SERVER_PORT": "1"}
+
+
 def refused(result: subprocess.CompletedProcess[str]) -> str:
     """The error line of a refused command; nothing else may be said on standard error but the remedy."""
     assert result.returncode == 2, result.stderr
@@ -36,6 +40,7 @@ def test_help_lists_every_command_and_the_exit_codes(tmp_path: Path) -> None:
     result = pocketbench("--help", cwd=tmp_path)
     assert result.returncode == 0
     commands = ("run", "benchmark", "convert", "report", "gate", "devices", "recipes", "init", "schema")
+    commands += ("doctor", "clean")
     assert all(f"\n  {command}" in result.stdout for command in commands)
     assert "1 a gate failed" in result.stdout
 
@@ -118,9 +123,22 @@ def test_a_finished_run_is_judged_by_other_gates_with_their_exit_codes(tmp_path:
 
 
 def test_devices_and_recipes_speak_to_people_and_to_scripts(tmp_path: Path) -> None:
-    (device, *_) = json.loads(pocketbench("devices", "--json", cwd=tmp_path).stdout)
+    (device, *_) = json.loads(pocketbench("devices", "--json", cwd=tmp_path, **NO_ADB).stdout)
     assert device["kind"] == "host" and device["cores"] >= 1
     rows = json.loads(pocketbench("recipes", "--json", cwd=tmp_path).stdout)
     text = pocketbench("recipes", cwd=tmp_path).stdout
     assert all(row["recipe"] in text for row in rows)
     assert any("executorch" in row["not_for"] for row in rows)
+
+
+def test_without_a_phone_the_doctor_says_what_is_missing_and_a_run_on_one_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "net.tflite").write_bytes(b"x")
+    doctor = pocketbench("doctor", cwd=tmp_path, **NO_ADB)
+    assert doctor.returncode == 0 and "warning this computer: no phone is connected" in doctor.stdout
+    asked = pocketbench("benchmark", "net.tflite", "--device", "phone", cwd=tmp_path, **NO_ADB)
+    assert "no phone can be measured on: none is connected" in refused(asked)
+    assert not list(tmp_path.glob("runs/*"))
+    wrong = pocketbench("benchmark", "net.tflite", "--device", "$(reboot)", cwd=tmp_path, **NO_ADB)
+    assert "neither a kind of device nor a serial" in refused(wrong)
+    cleaned = pocketbench("clean", "--device", cwd=tmp_path, **NO_ADB)
+    assert "no phone is connected" in refused(cleaned)

@@ -74,6 +74,12 @@ def test_p99_of_few_calls_has_no_upper_bound_and_one_restart_gives_no_mean_inter
     assert found["load_ms"].low is None
 
 
+def test_what_a_program_does_not_tell_is_no_metric() -> None:
+    untold = judged.restart(first_inference_ms=0.0, load_ms=0.0)
+    found = metrics.estimates(judged.variant(), judged.measurement(restarts=(untold,) * 3), 0.95)
+    assert "latency_ms.p50" in found and not {"first_inference_ms", "load_ms"} & set(found)
+
+
 def test_first_inference_is_the_median_of_the_restarts() -> None:
     times = [3.0, 3.1, 9.0]
     measured = judged.measurement(restarts=tuple(judged.restart(first_inference_ms=time) for time in times))

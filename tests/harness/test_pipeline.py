@@ -5,9 +5,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from device_runners.wire import Request, Response
 from harness import pipeline, store
-from harness.errors import ExperimentError
+from harness.errors import ExperimentError, RunnerError
 from harness.events import Event
+from harness.process import Bounds
 from harness.records import Experiment, Failure, ModelSource, Report, Settings
 from tests.fakes.rooms import Converter, Runner, crashed, rooms
 
@@ -34,11 +36,11 @@ def run(
     return report, events
 
 
-def test_every_build_is_checked_once_and_measured_in_every_restart(tmp_path: Path) -> None:
+def test_the_first_restart_of_a_build_checks_its_outputs_too(tmp_path: Path) -> None:
     runner = Runner()
     report, _ = run(tmp_path, runner)
     assert [variant.id for variant in report.variants] == ALL
-    assert {name: runner.runs.count(name) for name in ALL} == dict.fromkeys(ALL, 1 + 3)
+    assert {name: runner.runs.count(name) for name in ALL} == dict.fromkeys(ALL, 3)
     assert all(len(m.restarts) == 3 and m.quality and m.quality.cosine > 0.999 for m in report.measurements)
     assert report.complete and runner.closed
 
@@ -82,9 +84,27 @@ def test_a_build_that_crashes_is_a_row_with_its_reason_and_the_others_go_on(tmp_
 
 
 def test_restarts_won_before_a_crash_are_kept(tmp_path: Path) -> None:
-    report, _ = run(tmp_path, Runner(failing={"tflite/fp32": crashed()}, fail_at=3))
+    report, _ = run(tmp_path, Runner(failing={"tflite/fp32": crashed()}, fail_at=2))
     measured = next(m for m in report.measurements if m.variant == "tflite/fp32")
     assert measured.failure is not None and len(measured.restarts) == 2
+
+
+def test_a_build_whose_outputs_cannot_be_judged_fails_and_keeps_what_was_timed(tmp_path: Path) -> None:
+    class Mute(Runner):
+        def run(self, request: Request, *, folder: Path, bounds: Bounds) -> Response:
+            response = super().run(request, folder=folder, bounds=bounds)
+            mute = msgspec.structs.replace(response.results[0], output_files=())
+            return msgspec.structs.replace(response, results=(mute,))
+
+    runner = Mute()
+    report, _ = run(tmp_path, runner)
+    for measured in report.measurements:
+        assert measured.failure is not None and measured.failure.stage == "quality"
+        assert len(measured.restarts) == 1 and runner.runs.count(measured.variant) == 1
+
+    again = Runner()
+    report, _ = run(tmp_path, again, resumed=pipeline.resume(tmp_path / "run", EXPERIMENT))
+    assert all(m.quality and len(m.restarts) == 3 and m.failure is None for m in report.measurements)
 
 
 def test_only_builds_that_are_still_tied_get_more_restarts(tmp_path: Path) -> None:
@@ -128,11 +148,37 @@ def test_a_comparison_that_fails_is_inconclusive_with_its_reason(tmp_path: Path)
     assert comparison.outcome == "inconclusive" and "SIGSEGV" in comparison.reason
 
 
+def test_a_build_is_told_from_its_parent_side_by_side_where_that_is_asked_for(tmp_path: Path) -> None:
+    experiment = msgspec.structs.replace(
+        EXPERIMENT, recipes=("fp32", "prune(0.5)+fp32"), gates=(), side_by_side=("tflite/prune*",)
+    )
+    report, _ = run(tmp_path, Runner({"tflite/prune(0.5)+fp32": 900_000}), experiment=experiment)
+    (comparison,) = report.comparisons
+    assert (comparison.a, comparison.b, comparison.outcome) == ("tflite/fp32", "tflite/prune(0.5)+fp32", "faster")
+    found = {benefit.variant: benefit for benefit in report.benefits}
+    assert found["tflite/prune(0.5)+fp32"].clock == "side by side"
+    assert found["tflite/prune(0.5)+fp32"].gains["time"].value == pytest.approx(1 / 0.9, rel=0.02)
+    assert found["executorch/prune(0.5)+fp32"].clock == "on-CPU"
+    again, _ = run(tmp_path, Runner(), experiment=experiment, resumed=pipeline.resume(tmp_path / "run", experiment))
+    assert again.comparisons == report.comparisons
+
+
+@pytest.mark.parametrize(
+    ("pattern", "remedy"), [("*/prune(0.5)+fp16", "add executorch/fp16, tflite/fp16"), ("*/qat*", "its builds are")]
+)
+def test_a_build_without_its_parent_cannot_be_held_against_it(tmp_path: Path, pattern: str, remedy: str) -> None:
+    recipes = ("fp32", "prune(0.5)+fp16")
+    experiment = msgspec.structs.replace(EXPERIMENT, recipes=recipes, side_by_side=(pattern,))
+    with pytest.raises(ExperimentError, match="names no build that could be held against") as error:
+        run(tmp_path, Runner(), experiment=experiment)
+    assert error.value.remedy.startswith(remedy)
+
+
 def test_progress_counts_every_step_to_its_total(tmp_path: Path) -> None:
     _, events = run(tmp_path, Runner())
     measured = [event for event in events if event.stage == "measure"]
-    assert [event.done for event in measured] == list(range(4 + 4 * 3 + 1))
-    assert {event.total for event in measured} == {16}
+    assert [event.done for event in measured] == list(range(4 * 3 + 1))
+    assert {event.total for event in measured} == {12}
 
 
 def test_an_interrupted_run_is_valid_on_disk_and_resumes_where_it_stopped(tmp_path: Path) -> None:
@@ -172,12 +218,43 @@ def test_a_gate_that_needs_labels_stops_before_any_conversion(tmp_path: Path) ->
     assert converter.made == []
 
 
-def test_an_unknown_device_is_refused_with_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(ExperimentError, match="unknown device 'hots'; did you mean 'host'"):
-        pipeline.REAL.runner("hots")
+def test_a_device_that_is_not_there_is_known_before_any_conversion(tmp_path: Path) -> None:
+    converter = Converter()
+
+    def nowhere(*_: object) -> Runner:
+        raise RunnerError("no phone can be measured on")
+
+    folder = tmp_path / "run"
+    folder.mkdir()
+    plan = pipeline.Plan(folder=folder, cache=tmp_path / "cache")
+    made = msgspec.structs.replace(rooms(Runner(), converter), runner=nowhere)
+    with pytest.raises(RunnerError, match="no phone"):
+        pipeline.run(EXPERIMENT, plan, lambda _: None, None, made)
+    assert converter.made == [] and [path.name for path in folder.iterdir()] == ["results.json"]
+
+
+def test_this_computer_is_the_device_unless_another_is_asked_for() -> None:
+    runner = pipeline.REAL.runner(EXPERIMENT, lambda _: None)
+    assert runner.device().kind == "host"
+    runner.close()
 
 
 def test_a_ready_made_file_is_its_own_only_build() -> None:
     experiment = Experiment(model=ModelSource(source="some/model.tflite"))
     ((runtime, recipe),) = pipeline.builds_of(experiment)
     assert (runtime, recipe.name) == ("tflite", "as-is")
+
+
+def test_a_runner_that_tells_no_outputs_gives_times_without_quality_and_says_so(tmp_path: Path) -> None:
+    class Program(Runner):
+        def run(self, request: Request, *, folder: Path, bounds: Bounds) -> Response:
+            response = super().run(request, folder=folder, bounds=bounds)
+            facts = {"outputs": "not told", "program": "benchmark_model"}
+            result = msgspec.structs.replace(response.results[0], output_files=(), facts=facts)
+            return msgspec.structs.replace(response, results=(result,))
+
+    report, _ = run(tmp_path, Program())
+    assert all(m.failure is None and m.quality is None and len(m.restarts) == 3 for m in report.measurements)
+    for standing in report.standings:
+        (doubt,) = [caveat for caveat in standing.caveats if caveat.id == "NO-REFERENCE"]
+        assert doubt.detail == "benchmark_model does not give its outputs"

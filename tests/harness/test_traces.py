@@ -20,10 +20,9 @@ PLAN = paired.Plan()
 MOST = PLAN.looks[-1]
 VERDICTS = 1000
 MOST_FALSE_ALARMS = 0.015
-# Share of 3 % slowdowns that is caught. The goal is 95 %, and the float network misses it: its pairs spread by 3.6 %
-# (the processors of that machine became slower in bursts, from outside of it as far as could be told), 55 % are caught
-# and nearly all other verdicts are "inconclusive". The floor here only keeps it from becoming worse.
-CAUGHT = {"mobile-int8": 0.95, "mobile-fp32": 0.5, "tiny-fp32": 0.95}
+# Share of 3 % slowdowns that is caught, and of builds found to be the same as themselves: the goal is 95 %. The float
+# network is at its edge (its pairs spread by 3.6 %), and a thousand verdicts have a chance error of 0.7 %.
+CAUGHT = {"mobile-int8": 0.95, "mobile-fp32": 0.92, "tiny-fp32": 0.95}
 
 Floats = np.ndarray
 
@@ -72,6 +71,10 @@ def test_the_traces_are_many_small_and_from_a_busy_machine(trace: traces.Trace) 
 def test_a_build_is_hardly_ever_told_from_itself(log_ratios: Floats) -> None:
     alarms = share(drawn(log_ratios, signs=True, verdicts=3 * VERDICTS), "slower", "faster")
     assert upper_bound(alarms, 3 * VERDICTS) <= MOST_FALSE_ALARMS
+
+
+def test_a_build_is_nearly_always_found_to_be_the_same_as_itself(log_ratios: Floats, name: str) -> None:
+    assert share(drawn(log_ratios, signs=True), "same") >= CAUGHT[name]
 
 
 def test_in_the_order_in_which_they_were_taken_the_pairs_give_no_false_alarm(log_ratios: Floats) -> None:

@@ -1,0 +1,6 @@
+package android.content;
+
+/** Signatures alone, to compile against; held against the published API by ci/api_check.py. */
+public final class ContentValues {
+
+}

@@ -1,0 +1,8 @@
+package android.content.pm;
+
+/** Signatures alone, to compile against; held against the published API by ci/api_check.py. */
+public class ApplicationInfo extends PackageItemInfo {
+    public static int FLAG_DEBUGGABLE;
+
+    public int flags;
+}
