@@ -162,6 +162,7 @@ def _studio(folder: Path, side: str) -> Any:
     prepared = _prepared(folder, MODEL)
     job = ShapeJob(
         path=str(MODEL),
+        format="python",
         prepared=prepared.folder,
         steps=(),
         training=TRAINING,

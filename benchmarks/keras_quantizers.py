@@ -83,7 +83,6 @@ def _trained(prepared: converters.Prepared, folder: Path) -> bytes:
     task = job.ShapeJob(
         path=prepared.path,
         format=prepared.model.format,
-        dynamic_batch=False,
         prepared=prepared.folder,
         steps=(Step(name="qat"),),
         training=TRAINING,

@@ -83,12 +83,10 @@ class ConvertJob(Record, frozen=True, kw_only=True, tag="convert"):
 
 class ShapeJob(Record, frozen=True, kw_only=True, tag="shape"):
     """Do a recipe's compression steps; the float model goes to `folder`. checkpoints: folder where a training that was
-    cut off is taken up again. store: the cache, whose own files are nothing that the user's code read. dynamic_batch:
-    see ModelSource."""
+    cut off is taken up again. store: the cache, whose own files are nothing that the user's code read."""
 
     path: str
     format: Format
-    dynamic_batch: bool
     prepared: str
     steps: tuple[Step, ...]
     training: Training

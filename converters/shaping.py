@@ -64,7 +64,6 @@ def _shape_anew(prepared: Prepared, steps: tuple[Step, ...], shop: Workshop, nam
         task = job.ShapeJob(
             path=prepared.path,
             format=prepared.model.format,
-            dynamic_batch=read_facts(Path(prepared.folder)).dynamic_batch,
             prepared=prepared.folder,
             steps=steps,
             training=shop.training,

@@ -34,7 +34,7 @@ ONLY_HERE: dict[str, set[str]] = {
     "rich": {"harness.cli", "harness.showing", "harness.progress", "reports"},
 }
 HEAVY = {"torch", "torchao", "executorch", "litert_torch", "ai_edge_litert", "ai_edge_quantizer", "tensorflow"}
-HEAVY |= {"keras", "jax", "scipy", "pandas", "pyarrow"}
+HEAVY |= {"keras", "tf_keras", "h5py", "jax", "scipy", "pandas", "pyarrow"}
 VAGUE = {"utils", "util", "common", "base", "manager", "helper", "helpers", "misc"}
 MAX_LINES, MAX_FUNCTION_LINES = 300, 40
 LONGER = {"harness.records": 620}  # the dictionary of the house: one page to read from top to bottom

@@ -14,7 +14,7 @@ import torch
 from msgspec.structs import replace
 from torch import nn
 
-from converters.compress import masks, running_statistics, sampling, weights
+from converters.compress import masks, running_statistics, sampling, watch, weights
 from converters.compress.masks import Pattern
 from converters.compress.studio import Studio
 from converters.compress.weights import Weight
@@ -67,9 +67,8 @@ class Pruner:
     def __init__(self, model: nn.Module, chosen: list[Weight], pattern: Pattern, studio: Studio) -> None:
         self._model, self._chosen, self._pattern, self._studio = model, chosen, pattern, studio
         self._schedule: Schedule = studio.settings.schedule
-        # share: zeros asked for by now. waits: for the quality. best: {share, score, state} of the last good state.
         # masks: of what is kept, drawn before the first step, which moves zeros too; what is zero now stays zero.
-        self._memory: dict[str, Any] = {"share": 0.0, "waits": False, "fell": "", "best": None}
+        self._memory = watch.memory()
         self._memory["masks"] = [weight.parameter.detach() != 0 for weight in chosen]
 
     def train(self, label: str) -> None:
@@ -118,22 +117,10 @@ class Pruner:
             self._hold()
 
     def _after_look(self, score: float | None) -> bool:
-        if score is None:
-            return True
-        share, best = self._memory["share"], self._memory["best"]
-        if not self._studio.below_floor(score):
-            if best is None or (share, score) >= (best["share"], best["score"]):
-                state = copy.deepcopy(self._model.state_dict())
-                self._memory["best"] = {"share": share, "score": score, "state": state}
-            self._memory["waits"], self._memory["fell"] = False, ""
-            return True
-        waited = self._memory["waits"]
-        self._memory["waits"] = True
-        self._memory["fell"] = (
-            f"with {_sparsity(self._chosen):.0%} it came to {self._studio.spelled(score)}, "
-            f"beyond the floor {self._studio.spelled_floor()}"
-        )
-        return not waited
+        def state() -> Any:
+            return copy.deepcopy(self._model.state_dict())
+
+        return watch.looked(self._memory, score, state, lambda: _sparsity(self._chosen), self._studio)
 
     def _hold(self) -> None:
         with torch.no_grad():

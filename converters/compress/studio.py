@@ -16,10 +16,11 @@ import torch
 from converters import digests, floors, samples, torchmodel, userfile
 from converters.compress import lessons as taught
 from converters.compress import objective as objectives
-from converters.compress.jury import Jury
+from converters.compress.course import Plan, Tools
 from converters.compress.lessons import Lessons
 from converters.compress.objective import Objective
-from converters.compress.tuning import Plan, Tools, Tuning
+from converters.compress.torch_jury import TorchJury
+from converters.compress.tuning import Tuning
 from converters.job import ShapeJob
 from converters.metric import own as own_metric
 from converters.workshop import read_facts
@@ -52,7 +53,7 @@ class Studio:
         self._job, self._path = job, path
         self._own_training = userfile.function(module, "train")
         self._calibration = (prepared, facts.model.calibration_samples)
-        self._jury = Jury(self.lessons, own_metric(module, path), self.objective)
+        self._jury = TorchJury(self.lessons, own_metric(module, path), self.objective)
         self._trainings = 0
         self._batch_size = self._possible_batch()
         self._limit: float | None = self._floor()
@@ -111,7 +112,7 @@ class Studio:
             return self._train_by_user(model, plan)
         assert self.lessons is not None
         number = self._trainings
-        tuning = Tuning(model, plan, self._tools(model, plan, number))
+        tuning = Tuning(model, plan, self._tools(model, plan, number), self.objective)
         tuning.run()
         if tuning.held:
             self.record(batch_norms="held as they were: their statistics are not those of the training batches")
@@ -164,7 +165,6 @@ class Studio:
         asked = [plan.label, plan.epochs, plan.batch_size, plan.learning_rate, plan.seed]
         return Tools(
             lessons=self.lessons,
-            objective=self.objective,
             jury=self._jury,
             checkpoint=Path(self._job.checkpoints) / f"training-{number}.pt",
             digest=digests.of_record([self.lessons.digest, shapes, asked]),

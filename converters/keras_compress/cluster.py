@@ -31,13 +31,13 @@ def apply(model: Any, step: Step, studio: Studio) -> Any:
     pruned = any(other.name == "prune" for other in studio.steps)
     model = _clustered(model, chosen, count, pruned=pruned, per_channel=per_channel)
     if studio.trainable:
-        studio.train(model, spelled)
+        studio.train(model, studio.plan(spelled))
     else:
         studio.note("clustered without fine-tuning: the model has no get_training_data()")
     model = tfmot.clustering.keras.strip_clustering(model)
     values = {name: float(_most_values(model.get_layer(name), per_channel=per_channel)) for name in chosen}
     left = [f"{name} (has {count:g})" for name, found in values.items() if found > count]
-    studio.record(clusters=count, layers=values, layers_left=left)
+    studio.record(values=values, layers_left=left)
     return model
 
 

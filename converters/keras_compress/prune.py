@@ -4,20 +4,26 @@ PolynomialDecay. Without training data all is done at once. Imports tf_keras: fo
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import tensorflow_model_optimization as tfmot
 import tf_keras
+from msgspec.structs import replace
 
+from converters.compress import watch
+from converters.keras_compress import schedules
 from converters.keras_compress.studio import Studio
 from harness.errors import ConversionError
-from harness.records import Schedule, Step
+from harness.records import Step
 
 _sparsity = tfmot.sparsity.keras
 _KINDS = ("Dense", "Conv1D", "Conv2D", "Conv2DTranspose", "Conv3D")
 _MIN_ELEMENTS = 32
 _FEW_CHANNELS = 4
+_LOOKS = 12  # at the score, where there is a floor to keep
+_TOLERANCE = 0.02  # blocks and small layers round
 
 
 def apply(model: Any, step: Step, studio: Studio) -> Any:
@@ -31,56 +37,91 @@ def apply(model: Any, step: Step, studio: Studio) -> Any:
             remedy="ask for a pattern that divides the layers' channels, or leave the step out",
         )
     if studio.trainable:
-        model = _trained(model, chosen, settings, studio, spelled)
+        model = Pruner(model, chosen, settings, studio).train(spelled, _target(step))
     else:
         for name in chosen:
             _cut(model.get_layer(name), step)
         studio.note("pruned in one shot, without fine-tuning: the model has no get_training_data()")
     kernels = {name: model.get_layer(name).get_weights()[0] for name in chosen}
-    zeros = sum(int((kernel == 0).sum()) for kernel in kernels.values())
     studio.record(
-        sparsity=round(zeros / sum(kernel.size for kernel in kernels.values()), 4),
+        sparsity=round(_zeros(kernels.values()), 4),
         target=round(_target(step), 4),
-        layers={name: round(float((kernel == 0).mean()), 4) for name, kernel in kernels.items()},
+        layers={name: round(_zeros([kernel]), 4) for name, kernel in kernels.items()},
         layers_left=left,
     )
     return model
 
 
+class Pruner:
+    """The toolkit's wrappers around some layers of a copy of the model. Where there is a floor, see watch.py."""
+
+    def __init__(self, model: Any, chosen: list[str], settings: dict[str, Any], studio: Studio) -> None:
+        def wrapped(layer: Any) -> Any:
+            copy = type(layer).from_config(layer.get_config())
+            return _sparsity.prune_low_magnitude(copy, **settings) if layer.name in chosen else copy
+
+        self._studio, self._memory = studio, watch.memory()
+        self._schedule = settings["pruning_schedule"]
+        self._model = tf_keras.models.clone_model(model, clone_function=wrapped)
+        for layer, twin in zip(model.layers, self._model.layers, strict=True):
+            inner = twin.layer if hasattr(twin, "pruning_vars") else twin
+            inner.set_weights(layer.get_weights())
+        self._wrappers = [layer for layer in self._model.layers if hasattr(layer, "pruning_vars")]
+
+    def train(self, label: str, target: float) -> Any:
+        """The pruned model, plain again. Studio.stopped says so where it has fewer zeros than asked for."""
+        callbacks: list[Any] = [_sparsity.UpdatePruningStep()]
+        grows = isinstance(self._schedule, schedules.WaitingDecay)
+        if grows:
+            callbacks.append(schedules.Holding(self._schedule, self._memory))
+        plan = replace(
+            self._studio.plan(label),
+            after_look=self._after_look if grows else None,
+            looks=_LOOKS if grows and self._studio.settings.floor != "" else 0,
+            keep_best=not grows,
+            memory=self._memory,
+        )
+        halted = self._studio.train(self._model, plan, callbacks)
+        best = self._memory["best"]
+        if best is not None:
+            self._model.set_weights(best["state"])
+        zeros = self._zeros()
+        if zeros < target - _TOLERANCE:
+            self._studio.stopped = f"at {zeros:.0%} zeros: {halted or self._memory['fell']}"
+            self._studio.note(f"{label} stopped {self._studio.stopped}")
+        return _sparsity.strip_pruning(self._model)
+
+    def _after_look(self, score: float | None) -> bool:
+        self._memory["share"] = self._zeros()
+        if self._studio.settings.floor == "":
+            return True
+        return watch.looked(self._memory, score, self._model.get_weights, self._zeros, self._studio)
+
+    def _zeros(self) -> float:
+        return _zeros(wrapper.layer.get_weights()[0] for wrapper in self._wrappers)
+
+
+def _zeros(kernels: Iterable[np.ndarray[Any, Any]]) -> float:
+    """The share of zeros in all of them together."""
+    counted = [(int((kernel == 0).sum()), kernel.size) for kernel in kernels]
+    return sum(zeros for zeros, _ in counted) / sum(size for _, size in counted)
+
+
 def _settings(step: Step, studio: Studio, spelled: str) -> dict[str, Any]:
     """What the toolkit's wrapper is told."""
     first, *rest = step.arguments
-    schedule = studio.settings.schedule
-    total = studio.total_steps if studio.trainable else 1
     if "global" in rest:
         raise ConversionError(
             f"`{spelled}`: TensorFlow's toolkit prunes each layer to the same share, not the model as a whole",
             remedy="leave out `global`",
         )
+    schedule, total = studio.settings.schedule, studio.total_steps
     if ":" in first:
         kept, group = (int(number) for number in first.split(":"))
-        begin, _, frequency = _schedule(schedule, total)
-        constant = _sparsity.ConstantSparsity(_target(step), begin, end_step=-1, frequency=frequency)
+        constant = schedules.constant(_target(step), schedule, total)
         return {"pruning_schedule": constant, "sparsity_m_by_n": (group - kept, group)}
-    begin, end, frequency = _schedule(schedule, total)
-    decay = _sparsity.PolynomialDecay(
-        initial_sparsity=min(schedule.initial_sparsity, float(first)),
-        final_sparsity=float(first),
-        begin_step=begin,
-        end_step=end,
-        frequency=frequency,
-    )
     block = next((tuple(int(size) for size in part.split("x")) for part in rest), (1, 1))
-    return {"pruning_schedule": decay, "block_size": block}
-
-
-def _schedule(schedule: Schedule, total: int) -> tuple[int, int, int]:
-    """First step, last step and steps between two masks. The toolkit draws no mask after the last step, so that it must
-    fall on one: else the share of zeros asked for would never be reached."""
-    begin = int(schedule.begin * total)
-    length = max(1, min(int(schedule.end * total), total - 1) - begin)
-    frequency = min(schedule.frequency, length)
-    return begin, begin + length // frequency * frequency, frequency
+    return {"pruning_schedule": schedules.growing(float(first), schedule, total), "block_size": block}
 
 
 def _target(step: Step) -> float:
@@ -117,22 +158,6 @@ def _reason_to_leave(layer: Any, settings: dict[str, Any]) -> str | None:
     if settings.get("block_size", (1, 1)) != (1, 1) and kind != "Dense":
         return "the toolkit has blocks for dense layers alone"
     return None
-
-
-def _trained(model: Any, chosen: list[str], settings: dict[str, Any], studio: Studio, spelled: str) -> Any:
-    def wrapped(layer: Any) -> Any:
-        return _sparsity.prune_low_magnitude(layer, **settings) if layer.name in chosen else layer
-
-    pruned = tf_keras.models.clone_model(model, clone_function=lambda layer: wrapped(_copy(layer)))
-    for layer, twin in zip(model.layers, pruned.layers, strict=True):
-        inner = twin.layer if hasattr(twin, "pruning_vars") else twin
-        inner.set_weights(layer.get_weights())
-    studio.train(pruned, spelled, [_sparsity.UpdatePruningStep()])
-    return _sparsity.strip_pruning(pruned)
-
-
-def _copy(layer: Any) -> Any:
-    return type(layer).from_config(layer.get_config())
 
 
 def _cut(layer: Any, step: Step) -> None:

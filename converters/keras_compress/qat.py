@@ -28,7 +28,7 @@ def apply(model: Any, step: Step, studio: Studio) -> Any:
         raise ConversionError("`qat` needs training data", remedy="add get_training_data() to the model's file")
     apart = folding.with_clamps_apart(model)
     simulated = _simulated(apart, {other.name for other in studio.steps})
-    studio.train(simulated, "qat")
+    studio.train(simulated, studio.plan("qat"))
     score = studio.score(simulated)
     result = tf_keras.models.clone_model(model)
     result.set_weights(model.get_weights())

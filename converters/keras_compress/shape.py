@@ -30,6 +30,7 @@ from converters import (
 )
 from converters.job import SHAPE, Answer, Shape, ShapeJob
 from converters.keras_compress import TECHNIQUES, folding
+from converters.keras_compress.jury import outputs
 from converters.keras_compress.studio import Studio
 from converters.manifest import Known, beside
 from converters.tracking import Tracker
@@ -60,7 +61,7 @@ def _source(job: ShapeJob) -> Any:
     model = keras_models.load(path, "keras", keras_files.describe(path))
     twin = keras_generations.to_tf_keras(model)
     inputs, expected = numerics.of_prepared(Path(job.prepared))
-    got = [_outputs(twin, arrays) for arrays in inputs]
+    got = [outputs(twin, arrays) for arrays in inputs]
     difference = numerics.compare(got, expected)
     if difference.relative > numerics.LIMITS["float"].relative:
         raise ConversionError(
@@ -87,14 +88,14 @@ def _copied(model: Any) -> Any:
 
 
 def _through(model: Any, studio: Studio) -> tuple[Any, tuple[StepResult, ...]]:
-    """All steps; ends early where one falls below the floor, with the model before it."""
+    """All steps; one that falls below the floor is left out with all after it. Raises ConversionError when there is
+    nothing before it."""
     history: list[StepResult] = []
-    score = studio.score(model)
     for step in studio.steps:
         if step.name in _AFTER_FOLDING:
             model = folding.fold(model)
         before = _copied(model)
-        model, result = _do(model, step, studio, score)
+        model, result = _done(model, step, studio)
         if studio.below_floor(result.score_after):
             fell = f"it leads to {studio.spelled(result.score_after)}, beyond the floor {studio.spelled_floor()}"
             if not history:
@@ -103,37 +104,32 @@ def _through(model: Any, studio: Studio) -> tuple[Any, tuple[StepResult, ...]]:
             model = before
             break
         history.append(result)
-        score = result.score_after
     return folding.fold(model), tuple(history)
 
 
-def _do(model: Any, step: Step, studio: Studio, score: float | None) -> tuple[Any, StepResult]:
-    started, studio.facts = time.monotonic(), {}
+def _done(model: Any, step: Step, studio: Studio) -> tuple[Any, StepResult]:
+    started, score = time.monotonic(), studio.score(model)
+    studio.facts, studio.stopped = {}, ""
     module, _, function = TECHNIQUES[step.name].partition(":")
     model = getattr(importlib.import_module(module), function)(model, step, studio)
-    result = StepResult(
+    return model, StepResult(
         step=f"{step.name}({','.join(step.arguments)})" if step.arguments else step.name,
         seconds=time.monotonic() - started,
         score_before=score,
         score_after=studio.score(model),
+        stopped=studio.stopped,
         facts=dict(studio.facts),
     )
-    return model, result
-
-
-def _outputs(model: Any, arrays: samples.Arrays) -> samples.Arrays:
-    outputs = model(arrays[0] if len(arrays) == 1 else arrays, training=False)
-    return [each.numpy() for each in (outputs if isinstance(outputs, (list, tuple)) else [outputs])]
 
 
 def _write(model: Any, job: ShapeJob) -> str:
     """saved_model/, model.keras and the reference outputs; returns the model's fingerprint."""
     folder, prepared = Path(job.folder), Path(job.prepared)
-    any_batch = job.dynamic_batch
-    keras_export.save(model, read_facts(prepared).model.inputs, folder, any_batch=any_batch)
+    facts = read_facts(prepared)
+    keras_export.save(model, facts.model.inputs, folder, any_batch=facts.dynamic_batch)
     keras_generations.to_keras_3(model).save(folder / keras_carrying.FILE)
     inputs, _ = numerics.of_prepared(prepared)
-    samples.write_all(folder / "reference", "output", [_outputs(model, arrays) for arrays in inputs])
+    samples.write_all(folder / "reference", "output", [outputs(model, arrays) for arrays in inputs])
     weights = keras_models.weights_digest(model.get_weights())
     return digests.of_record([weights, digests.of_files(folder / "reference", "*")])
 
@@ -144,7 +140,7 @@ def _known(job: ShapeJob, tracker: Tracker, studio: Studio) -> Known:
     files = {str(file): digests.of_tree(file) for file in sorted({path, *tracker.code(), *tracker.opened()})}
     facts = read_facts(Path(job.prepared))
     data = studio.lessons.digest if studio.lessons else ""
-    asked = (job.steps, job.training, job.seed, job.dynamic_batch, sys.version)
+    asked = (job.steps, job.training, job.seed, facts.dynamic_batch, sys.version)
     by_name = sorted([Path(file).name, seen] for file, seen in files.items())
     parts = [facts.model.fingerprint, facts.calibration, asked, data, by_name, tracker.distributions()]
     return Known(

@@ -104,6 +104,7 @@ class Pupil:
 
         task = job.ShapeJob(
             path=str(self.folder / "learner.py"),
+            format="python",
             prepared=self.prepared.folder,
             steps=recipes.compressions(recipes.parse(f"{steps}+static_wi8_ai8")),
             training=replace(self.training, **changes),
