@@ -1,21 +1,25 @@
-"""One Keras network in many builds: what quantization, pruning, clustering and their combinations leave of it.
+"""One Keras network in many builds: what quantization, pruning, clustering, training for int8 and their combinations
+leave of it.
 
     python benchmarks/keras_table.py WORK_FOLDER [PATTERN]
 
 The network (models/keras_cnn.py) is trained once into WORK_FOLDER; everything made there is found again by the next
-run, so that the table may be made in pieces: PATTERN picks builds, as in `executorch/*`. A row says the file's bytes,
-what a store download of it costs, the accuracy on 2,000 test images (standard error about 0.7 points), the share of
-zeros and the most distinct values in any dense or convolution kernel. Prints the table of docs/keras.md.
+run, so that the table may be made in pieces: PATTERN picks builds, as in `executorch/*`. Of each build: bytes of the
+file, zipped and packed, accuracy on 2,000 test images (standard error about 0.7 points), the share of zeros and the
+most distinct values in any pointwise or dense kernel. Leaves results/keras_table.json; keras_page.py makes of it what
+stands in docs/keras.md. 20 minutes on two cores.
 """
 
 from __future__ import annotations
 
 import fnmatch
+import json
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +27,7 @@ import converters
 from converters import engines, recipes
 from harness.records import ModelSource, Runtime, Schedule, Training, Variant
 
+RESULTS = Path(__file__).parent / "results" / "keras_table.json"
 SOURCE = Path(__file__).parent / "models" / "keras_cnn.py"
 TRAINING = Training(epochs=3, batch_size=64, learning_rate=1e-3, schedule=Schedule(end=0.6))
 COMPRESSED = (
@@ -47,38 +52,55 @@ RECIPES: tuple[tuple[Runtime, str], ...] = (
     *(("tflite", f"{steps}+static_wi8_ai8") for steps in COMPRESSED),
     ("executorch", "fp32"),
     ("executorch", "static_wi8_ai8"),
-    ("executorch", "prune(0.8)+static_wi8_ai8"),
-    ("executorch", "prune(0.8)+cluster(16)+qat+static_wi8_ai8"),
+    *(("executorch", f"{steps}+static_wi8_ai8") for steps in COMPRESSED),
 )
 
 
 def main(folder: Path, pattern: str = "*") -> None:
+    prepared, shop = prepare(folder)
+    kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    for runtime, recipe in RECIPES:
+        if fnmatch.fnmatchcase(f"{runtime}/{recipe}", pattern):
+            variant = converters.convert(prepared, runtime, recipes.parse(recipe), workshop=shop)
+            kept[variant.id] = _figures(variant, Path(prepared.folder))
+            print(variant.id, kept[variant.id], flush=True)
+    ordered = {
+        f"{runtime}/{recipe}": kept[f"{runtime}/{recipe}"]
+        for runtime, recipe in RECIPES
+        if f"{runtime}/{recipe}" in kept
+    }
+    RESULTS.write_text(json.dumps(ordered, indent=1) + "\n")
+
+
+def prepare(folder: Path) -> tuple[converters.Prepared, converters.Workshop]:
+    """The network, trained unless it was before, and looked at."""
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(SOURCE, folder / SOURCE.name)
     if not (folder / "keras_cnn.keras").exists():
         subprocess.run([sys.executable, SOURCE.name], cwd=folder, check=True)
     shop = converters.Workshop(cache=str(folder / "cache"), logs=str(folder / "logs"), training=TRAINING)
     source = ModelSource(source=SOURCE.name, calibration_samples=200, evaluation_samples=2000)
-    prepared = converters.prepare(source, root=folder, workshop=shop)
-    print("| build | file kB | download kB | accuracy | zeros | distinct values |\n|---|---|---|---|---|---|")
-    for runtime, recipe in RECIPES:
-        if fnmatch.fnmatchcase(f"{runtime}/{recipe}", pattern):
-            variant = converters.convert(prepared, runtime, recipes.parse(recipe), workshop=shop)
-            print(_row(variant, Path(prepared.folder)), flush=True)
+    return converters.prepare(source, root=folder, workshop=shop), shop
 
 
-def _row(variant: Variant, prepared: Path) -> str:
+def _figures(variant: Variant, prepared: Path) -> dict[str, Any]:
     if variant.failure is not None or variant.contents is None:
-        return f"| {variant.id} | {variant.failure.reason if variant.failure else ''} | | | | |"
+        return {"failure": variant.failure.reason if variant.failure else "no contents"}
     held = variant.contents
-    distinct = max((tensor.distinct for tensor in held.weights if 3 not in tensor.shape), default=0)
-    return (
-        f"| {variant.id} | {held.size_bytes / 1000:.1f} | {held.download_bytes / 1000:.1f} | "
-        f"{_accuracy(Path(variant.path), prepared):.4f} | {held.sparsity:.2f} | {distinct} |"
-    )
+    dense = [tensor for tensor in held.weights if 3 not in tensor.shape]
+    return {
+        "file_bytes": held.size_bytes,
+        "zipped_bytes": held.download_bytes,
+        "packed_bytes": held.packed_bytes,
+        "accuracy": accuracy(Path(variant.path), prepared),
+        "zeros": round(held.sparsity, 4),
+        "distinct": max((tensor.distinct for tensor in dense), default=0),
+        "notes": [*variant.warnings, *(result.stopped for result in variant.history if result.stopped)],
+    }
 
 
-def _accuracy(path: Path, prepared: Path) -> float:
+def accuracy(path: Path, prepared: Path) -> float:
+    """Share of the evaluation samples that a build gets right."""
     engine = engines.open_build(path)
     right = [engine.run([image])[0].argmax() == label for image, label in _samples(prepared)]
     return float(np.mean(right))
@@ -90,4 +112,4 @@ def _samples(prepared: Path) -> Iterator[tuple[np.ndarray, int]]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), *sys.argv[2:])
+    main(Path(sys.argv[1]).resolve(), *sys.argv[2:])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -50,7 +51,8 @@ def _prepare_anew(source: ModelSource, located: Located, root: Path, shop: Works
         task = job.PrepareJob(
             source=source, path=located.path, format=located.format, root=str(root.resolve()), folder=str(draft)
         )
-        answer = _asked(task, shop)
+        log = Path(shop.logs) / "prepare.log"
+        answer = ask(task, lambda each: job.run(each, workshop=shop, log=log, cwd=Path(each.root)))
         if answer.failure is not None:
             failure = answer.failure
             raise SourceError(failure.reason, remedy=failure.remedy or f"see {failure.log}")
@@ -60,20 +62,19 @@ def _prepare_anew(source: ModelSource, located: Located, root: Path, shop: Works
     return folder
 
 
-def _asked(task: job.PrepareJob, shop: Workshop) -> job.Answer:
+def ask(task: job.PrepareJob, run: Callable[[job.PrepareJob], job.Answer]) -> job.Answer:
     """The child's answer; it may first say in which other way the source must be looked at, which takes another child
-    because the frameworks do not share one."""
-    log, cwd = Path(shop.logs) / "prepare.log", Path(task.root)
-    answer = job.run(task, workshop=shop, log=log, cwd=cwd)
+    because the frameworks do not share one. When neither generation of Keras opens a file, both reasons are in it."""
+    answer = run(task)
     if not answer.elsewhere:
         return answer
-    if answer.elsewhere == "tf_keras":
-        second = job.run(replace(task, generation="tf_keras"), workshop=shop, log=log, cwd=cwd)
-        if second.failure is None or answer.failure is None:
-            return second
-        reason = f"{answer.failure.reason}; {second.failure.reason}"
-        return replace(second, failure=replace(second.failure, reason=reason))
-    return job.run(replace(task, format=answer.elsewhere), workshop=shop, log=log, cwd=cwd)
+    if answer.elsewhere != "tf_keras":
+        return run(replace(task, format=answer.elsewhere))
+    second = run(replace(task, generation="tf_keras"))
+    if second.failure is None or answer.failure is None:
+        return second
+    reason = f"{answer.failure.reason}; {second.failure.reason}"
+    return replace(second, failure=replace(second.failure, reason=reason))
 
 
 def _prepared(source: ModelSource, located: Located, root: Path, folder: Path) -> Prepared:

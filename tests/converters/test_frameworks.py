@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from converters import frameworks
+from converters import frameworks, preparing
+from converters.job import Answer, PrepareJob
+from harness.records import Failure, ModelSource
 
 
 @pytest.mark.parametrize(
@@ -40,3 +42,39 @@ def test_nothing_is_run_to_find_out(tmp_path: Path) -> None:
     (tmp_path / "model.py").write_text(f"open({str(mark)!r}, 'w')\nimport keras")
     frameworks.of_python(tmp_path / "model.py")
     assert not mark.exists()
+
+
+def _failure(reason: str) -> Failure:
+    return Failure(stage="prepare", reason=reason, remedy="wrap it")
+
+
+@pytest.mark.parametrize(
+    ("answers", "asked", "reason"),
+    [
+        ([Answer()], ["keras/keras"], None),
+        ([Answer(elsewhere="python"), Answer()], ["keras/keras", "python/keras"], None),
+        (
+            [Answer(failure=_failure("3 cannot"), elsewhere="tf_keras"), Answer()],
+            ["keras/keras", "keras/tf_keras"],
+            None,
+        ),
+        (
+            [Answer(failure=_failure("3 cannot"), elsewhere="tf_keras"), Answer(failure=_failure("2 cannot"))],
+            ["keras/keras", "keras/tf_keras"],
+            "3 cannot; 2 cannot",
+        ),
+    ],
+)
+def test_a_source_is_looked_at_again_where_the_first_child_could_not(
+    answers: list[Answer], asked: list[str], reason: str | None
+) -> None:
+    seen: list[str] = []
+
+    def run(task: PrepareJob) -> Answer:
+        seen.append(f"{task.format}/{task.generation}")
+        return answers[len(seen) - 1]
+
+    task = PrepareJob(source=ModelSource(source="m"), path="m", format="keras", root="", folder="")
+    failure = preparing.ask(task, run).failure
+    assert seen == asked
+    assert (failure.reason if failure else None) == reason

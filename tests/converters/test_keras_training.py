@@ -3,88 +3,32 @@ no number."""
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-tf = pytest.importorskip("tensorflow")
-tf_keras = pytest.importorskip("tf_keras")
-pytest.importorskip("tensorflow_model_optimization")
+from harness.errors import ConversionError
 
-from converters import job, recipes, samples  # noqa: E402
-from converters.keras_compress import cluster, prune, qat, shape  # noqa: E402
-from converters.keras_compress.studio import Studio  # noqa: E402
-from converters.workshop import Facts, write_facts  # noqa: E402
-from harness.errors import ConversionError  # noqa: E402
-from harness.records import Model, Schedule, TensorSpec, Training  # noqa: E402
+if TYPE_CHECKING:
+    from tests.fakes.keras_pupils import Pupil
 
 pytestmark = pytest.mark.runtimes
-APPLY = {"prune": prune.apply, "cluster": cluster.apply, "qat": qat.apply}
-SPEC = TensorSpec(name="x", shape=(1, 12), dtype="float32")
-
-
-def _data() -> tuple[np.ndarray, np.ndarray]:
-    inputs = np.random.default_rng(0).normal(size=(200, 12)).astype("float32")
-    return inputs, (inputs[:, :4].argmax(1)).astype("int64")
-
-
-class Pupil:
-    """A network of two dense layers which has learned a little, and studios to go on with it."""
-
-    def __init__(self, folder: Path) -> None:
-        tf_keras.utils.set_random_seed(0)
-        self._folder = folder
-        self._model = tf_keras.Sequential(
-            [
-                tf_keras.layers.Input((12,), name="x"),
-                tf_keras.layers.Dense(16, activation="relu", name="hidden"),
-                tf_keras.layers.Dense(4, name="head"),
-            ]
-        )
-        self._model.compile("adam", tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-        self._model.fit(*_data(), epochs=15, verbose=0)
-        samples.write_all(folder / "evaluation", "input", [[row[None]] for row in _data()[0][:4]])
-        model = Model(name="pupil", source="pupil.py", format="keras-python", fingerprint="", inputs=(SPEC,))
-        write_facts(folder, Facts(model=model))
-
-    def model(self) -> Any:
-        return shape._copied(self._model)
-
-    def studio(self, steps: str, checkpoints: Path, functions: dict[str, Any] | None = None, **changes: Any) -> Studio:
-        """A studio for the steps of a recipe; functions: of the model's file; changes: of the training."""
-        settings = {"epochs": 4.0, "batch_size": 40, "validation_samples": 40, "schedule": Schedule(frequency=1)}
-        task = job.ShapeJob(
-            path=str(self._folder / "pupil.py"),
-            format="keras-python",
-            prepared=str(self._folder),
-            steps=recipes.compressions(recipes.parse(f"{steps}+static_wi8_ai8")),
-            training=Training(**{**settings, **changes}),
-            seed=0,
-            folder=str(checkpoints),
-            checkpoints=str(checkpoints),
-            store=str(checkpoints),
-        )
-        module = ModuleType("pupil")
-        for name, function in {"get_training_data": _data, **(functions or {})}.items():
-            setattr(module, name, function)
-        return Studio(task, self._model, module)
 
 
 @pytest.fixture(scope="module")
 def pupil(tmp_path_factory: pytest.TempPathFactory) -> Pupil:
+    from tests.fakes.keras_pupils import Pupil
+
     return Pupil(tmp_path_factory.mktemp("pupil"))
 
 
-def done(studio: Studio, model: Any) -> Any:
-    """The last of the studio's steps."""
-    step = studio.steps[-1]
-    return APPLY[step.name](model, step, studio)
+def done(studio: Any, model: Any) -> Any:
+    from tests.fakes import keras_pupils
+
+    return keras_pupils.done(studio, model)
 
 
 def weights(model: Any) -> list[np.ndarray]:
@@ -126,20 +70,12 @@ def test_a_finished_training_is_not_done_again_and_says_where_it_is(
     assert not all(map(np.array_equal, weights(first), weights(other)))
 
 
-def exploding(after: int) -> Any:
-    calls = tf.Variable(0)
-
-    def loss(outputs: Any, labels: Any) -> Any:
-        value = tf.reduce_mean(tf_keras.losses.sparse_categorical_crossentropy(labels, outputs, from_logits=True))
-        return tf.where(calls.assign_add(1) > after, float("nan"), value)
-
-    return lambda: loss
-
-
 @pytest.mark.parametrize(("after", "kept"), [(2, "before the training"), (9, "after step 8")])
 def test_a_loss_that_turns_nan_stops_with_the_last_good_weights(
     pupil: Pupil, tmp_path: Path, after: int, kept: str
 ) -> None:
+    from tests.fakes.keras_pupils import exploding
+
     studio = pupil.studio("cluster(6)", tmp_path, {"get_loss": exploding(after)})
     model = done(studio, pupil.model())
     assert studio.stopped == f"the loss became nan at step {after + 1} of 16; the weights {kept} stay"
@@ -168,13 +104,17 @@ def test_a_floor_that_is_met_after_waiting_costs_no_zeros(pupil: Pupil, tmp_path
 
 
 def test_a_step_that_cannot_keep_the_quality_says_so(pupil: Pupil, tmp_path: Path) -> None:
+    from converters.keras_compress import shape
+
     studio = pupil.studio("cluster(2)", tmp_path, floor="baseline + 0.5")
     with pytest.raises(ConversionError, match=r"`cluster\(2\)` cannot keep the quality: it leads to accuracy"):
         shape._through(pupil.model(), studio)
 
 
 def test_without_labels_the_source_model_is_the_teacher(pupil: Pupil, tmp_path: Path) -> None:
-    studio = pupil.studio("prune(0.5)", tmp_path, {"get_training_data": lambda: (_data()[0], None)}, floor=0.5)
+    from tests.fakes.keras_pupils import data
+
+    studio = pupil.studio("prune(0.5)", tmp_path, {"get_training_data": lambda: (data()[0], None)}, floor=0.5)
     model = done(studio, pupil.model())
     assert studio.score(model) is None
     assert any("was not watched" in note for note in studio.notes)

@@ -1,4 +1,4 @@
-"""Model files as Keras users have them, made by one child process: `python -m tests.fakes.keras_files FOLDER`.
+"""Model files as Keras users have them. Imports TensorFlow.
 
 net.keras, old.h5 (which the older generation alone opens), saved/ (two inputs, two outputs), bare/ (no signature),
 lambda.h5 (which leaves a mark when it is run), own.keras (a layer whose code is not at hand), mixed.keras,
@@ -7,7 +7,6 @@ weights.weights.h5.
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import keras
@@ -69,7 +68,3 @@ def write(folder: Path) -> None:
         folder / "mixed.keras"
     )
     keras.Sequential([keras.Input((4,)), layers.Dense(2)]).save_weights(folder / "weights.weights.h5")
-
-
-if __name__ == "__main__":
-    write(Path(sys.argv[1]))
