@@ -44,12 +44,12 @@ def main() -> int:
     return 0
 
 
-def filled(page: str, results: Path) -> str:
+def filled(page: str, results: Path, tables: dict[str, Table] | None = None) -> str:
     """The page with every table made anew; ValueError for a table whose markers are not there."""
-    for name, table in TABLES.items():
+    for name, table in (TABLES if tables is None else tables).items():
         pattern = re.compile(rf"(<!-- table: {name} -->\n).*?(<!-- end of {name} -->)", re.DOTALL)
         if not pattern.search(page):
-            raise ValueError(f"{PAGE.name} has no place for the table {name!r}")
+            raise ValueError(f"the page has no place for the table {name!r}")
         text = _made(table, results / f"{table.source}.json")
         page = pattern.sub(lambda found, text=text: f"{found[1]}{text}\n{found[2]}", page)  # type: ignore[misc]
     return page

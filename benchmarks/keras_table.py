@@ -29,7 +29,7 @@ from harness.records import ModelSource, Runtime, Schedule, Training, Variant
 
 RESULTS = Path(__file__).parent / "results" / "keras_table.json"
 SOURCE = Path(__file__).parent / "models" / "keras_cnn.py"
-TRAINING = Training(epochs=3, batch_size=64, learning_rate=1e-3, schedule=Schedule(end=0.6))
+TRAINING = Training(epochs=2, batch_size=64, learning_rate=1e-3, schedule=Schedule(end=0.6))
 COMPRESSED = (
     "prune(0.8)",
     "prune(2:4)",

@@ -131,7 +131,7 @@ def parse(name: str) -> Recipe:
         return Recipe(name=AS_IS, steps=())
     steps = tuple(_step(text, name) for text in _SEPARATOR.split("".join(name.split())))
     _check_order(steps, name)
-    return Recipe(name="+".join(map(_spell, steps)), steps=steps)
+    return Recipe(name="+".join(map(spell, steps)), steps=steps)
 
 
 def supported(recipe: Recipe, runtime: Runtime) -> str:
@@ -169,7 +169,7 @@ def sparse(recipe: Recipe) -> bool:
 def floating(recipe: Recipe) -> Recipe:
     """The same compression without the quantization."""
     steps = (*compressions(recipe), Step(name="fp32"))
-    return Recipe(name="+".join(map(_spell, steps)), steps=steps)
+    return Recipe(name="+".join(map(spell, steps)), steps=steps)
 
 
 def one_scale(steps: Iterable[Step]) -> bool:
@@ -228,7 +228,7 @@ def _check_order(steps: tuple[Step, ...], recipe: str) -> None:
     if len({step.name for step in steps}) < len(steps):
         raise ExperimentError(f"the recipe `{recipe}` has the same step twice", remedy="name each step once")
     if tuple(ordered) != steps:
-        right = "+".join(map(_spell, ordered))
+        right = "+".join(map(spell, ordered))
         raise ExperimentError(f"the steps of the recipe `{recipe}` are in the wrong order", remedy=f"write `{right}`")
     if any(step.name == "qat" for step in steps) and steps[-1].name != _TRAINED_FOR:
         raise ExperimentError(
@@ -241,7 +241,8 @@ def _rank(step: Step) -> int:
     return COMPRESSIONS[step.name].rank if step.name in COMPRESSIONS else len(COMPRESSIONS)
 
 
-def _spell(step: Step) -> str:
+def spell(step: Step) -> str:
+    """A step as it stands in a recipe's name."""
     return f"{step.name}({','.join(step.arguments)})" if step.arguments else step.name
 
 

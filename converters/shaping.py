@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from converters import cache, digests, job, manifest
+from converters import cache, digests, job, manifest, recipes
 from converters.following import following
 from converters.workshop import Prepared, Workshop, read_facts
 from harness.records import Failure, Record, Step, StepResult
@@ -85,8 +85,7 @@ def _shape_anew(prepared: Prepared, steps: tuple[Step, ...], shop: Workshop, nam
 
 
 def _spelled(steps: tuple[Step, ...]) -> str:
-    spelled = "+".join(f"{step.name}({','.join(step.arguments)})" if step.arguments else step.name for step in steps)
-    return spelled.replace("/", "-")
+    return "+".join(map(recipes.spell, steps)).replace("/", "-")
 
 
 def _finished(folder: Path, warning: str) -> Shaped:

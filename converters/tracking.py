@@ -13,7 +13,7 @@ import sysconfig
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.metadata import packages_distributions, version
+from importlib.metadata import distribution, packages_distributions, version
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -71,7 +71,7 @@ class Tracker:
         tops = {name.partition(".")[0] for name in set(sys.modules) - self._modules_before}
         owners = packages_distributions()
         names = {owner for top in tops for owner in owners.get(top, ())}
-        return {name: version(name) for name in sorted(names)}
+        return {name: version(name) for name in sorted(names) if not _is_bundled(name)}
 
     def hear(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Note one audit event."""
@@ -124,6 +124,11 @@ def _is_data(path: str) -> bool:
     if path.startswith(_PACKAGES):
         return not path.endswith(_CODE_SUFFIXES) and ".dist-info" not in path and Path(path).is_file()
     return not path.startswith(_LIBRARY)
+
+
+def _is_bundled(name: str) -> bool:
+    """Carried by another distribution, which put it on this process's path; no other process finds it."""
+    return "_vendor" in Path(str(distribution(name).locate_file(""))).parts
 
 
 def _is_users_own(path: str) -> bool:

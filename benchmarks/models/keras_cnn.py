@@ -56,7 +56,7 @@ def _idx(path, header, count):
     return np.frombuffer(gzip.decompress(path.read_bytes())[header : header + count], np.uint8)
 
 
-def train():
+def learn():
     keras.utils.set_random_seed(0)
     model = build()
     rate = keras.optimizers.schedules.CosineDecay(3e-3, 8 * TRAINING // 128)
@@ -67,4 +67,4 @@ def train():
 
 
 if __name__ == "__main__":
-    train()
+    learn()

@@ -16,11 +16,11 @@ from pathlib import Path
 import msgspec
 import torch
 
-from converters import digests, numerics, samples, torchmodel, userfile
+from converters import digests, numerics, recipes, samples, torchmodel, userfile
 from converters.compress import TECHNIQUES, distill, folding
+from converters.compress.knowing import known
 from converters.compress.studio import Studio
 from converters.job import SHAPE, Answer, Shape, ShapeJob
-from converters.manifest import Known, beside
 from converters.tracking import Tracker
 from converters.workshop import read_facts
 from harness.errors import ConversionError
@@ -45,7 +45,7 @@ def shape(job: ShapeJob) -> Answer:
     fingerprint = _write(model, studio, job)
     result = Shape(fingerprint=fingerprint, history=history, warnings=tuple(studio.notes))
     (Path(job.folder) / SHAPE).write_bytes(msgspec.json.encode(result))
-    return Answer(known=_known(job, tracker, studio))
+    return Answer(known=known(job, tracker, studio.lessons))
 
 
 def through(
@@ -80,7 +80,7 @@ def through(
 def _done(
     technique: Technique, model: torch.nn.Module, step: Step, studio: Studio
 ) -> tuple[torch.nn.Module, StepResult]:
-    started, spelled = time.monotonic(), _spelled(step)
+    started, spelled = time.monotonic(), recipes.spell(step)
     studio.facts, studio.stopped, studio.judged = {}, "", None
     score, shapes = studio.score(model), _output_shapes(model, studio)
     model = technique(model, step, studio).eval()
@@ -119,25 +119,3 @@ def _write(model: torch.nn.Module, studio: Studio, job: ShapeJob) -> str:
     inputs, _ = numerics.of_prepared(Path(job.prepared))
     samples.write_all(folder / "reference", "output", [torchmodel.run(flat, arrays) for arrays in inputs])
     return digests.of_record([torchmodel.state_digest(flat.state_dict()), digests.of_files(folder / "reference", "*")])
-
-
-def _known(job: ShapeJob, tracker: Tracker, studio: Studio) -> Known:
-    """The key of the result, and all that its training was seen to depend on."""
-    path = Path(job.path)
-    files = {str(file): digests.of_tree(file) for file in sorted({path, *tracker.code(), *tracker.opened()})}
-    facts = read_facts(Path(job.prepared))
-    data = studio.lessons.digest if studio.lessons else ""
-    asked = (job.steps, job.training, job.seed)
-    by_name = sorted([Path(file).name, seen] for file, seen in files.items())
-    parts = [facts.model.fingerprint, facts.calibration, asked, data, by_name, tracker.distributions()]
-    return Known(
-        key=digests.of_record([*parts, digests.of_our_code()]),
-        files=files,
-        folders={str(folder): digests.of_names(folder) for folder in tracker.listed()},
-        beside=beside(path),
-        distributions=tracker.distributions(),
-    )
-
-
-def _spelled(step: Step) -> str:
-    return f"{step.name}({','.join(step.arguments)})" if step.arguments else step.name

@@ -14,6 +14,7 @@ import tf_keras
 # The toolkit has preserve_sparsity in its experimental package only; its version is pinned.
 from tensorflow_model_optimization.python.core.clustering.keras.experimental.cluster import cluster_weights
 
+from converters import recipes
 from converters.keras_compress.studio import Studio
 from harness.errors import ConversionError
 from harness.records import Step
@@ -23,7 +24,7 @@ _KINDS = ("Dense", "Conv1D", "Conv2D", "Conv2DTranspose", "Conv3D")
 
 def apply(model: Any, step: Step, studio: Studio) -> Any:
     """Raises ConversionError where no layer has more values than are asked for."""
-    count, spelled = int(step.arguments[0]), f"cluster({','.join(step.arguments)})"
+    count, spelled = int(step.arguments[0]), recipes.spell(step)
     per_channel = "channel" in step.arguments
     chosen = [layer.name for layer in model.layers if _has_more(layer, count)]
     if not chosen:

@@ -12,6 +12,7 @@ import tensorflow_model_optimization as tfmot
 import tf_keras
 from msgspec.structs import replace
 
+from converters import recipes
 from converters.compress import watch
 from converters.keras_compress import schedules
 from converters.keras_compress.studio import Studio
@@ -28,7 +29,7 @@ _TOLERANCE = 0.02  # blocks and small layers round
 
 def apply(model: Any, step: Step, studio: Studio) -> Any:
     """Raises ConversionError where no layer can be pruned this way."""
-    spelled = f"prune({','.join(step.arguments)})"
+    spelled = recipes.spell(step)
     settings = _settings(step, studio, spelled)
     chosen, left = _choose(model, settings)
     if not chosen:

@@ -7,7 +7,6 @@ Imports TensorFlow: for child processes only.
 from __future__ import annotations
 
 import importlib
-import sys
 import time
 from pathlib import Path
 from types import ModuleType
@@ -25,14 +24,15 @@ from converters import (
     keras_generations,
     keras_models,
     numerics,
+    recipes,
     samples,
     userfile,
 )
+from converters.compress.knowing import known
 from converters.job import SHAPE, Answer, Shape, ShapeJob
 from converters.keras_compress import TECHNIQUES, folding
 from converters.keras_compress.jury import outputs
 from converters.keras_compress.studio import Studio
-from converters.manifest import Known, beside
 from converters.tracking import Tracker
 from converters.workshop import read_facts
 from harness.errors import ConversionError
@@ -52,7 +52,7 @@ def shape(job: ShapeJob) -> Answer:
     fingerprint = _write(model, job)
     result = Shape(fingerprint=fingerprint, history=history, warnings=tuple(studio.notes))
     (Path(job.folder) / SHAPE).write_bytes(msgspec.json.encode(result))
-    return Answer(known=_known(job, tracker, studio))
+    return Answer(known=known(job, tracker, studio.lessons))
 
 
 def _source(job: ShapeJob) -> Any:
@@ -113,7 +113,7 @@ def _done(model: Any, step: Step, studio: Studio) -> tuple[Any, StepResult]:
     module, _, function = TECHNIQUES[step.name].partition(":")
     model = getattr(importlib.import_module(module), function)(model, step, studio)
     return model, StepResult(
-        step=f"{step.name}({','.join(step.arguments)})" if step.arguments else step.name,
+        step=recipes.spell(step),
         seconds=time.monotonic() - started,
         score_before=score,
         score_after=studio.score(model),
@@ -132,21 +132,3 @@ def _write(model: Any, job: ShapeJob) -> str:
     samples.write_all(folder / "reference", "output", [outputs(model, arrays) for arrays in inputs])
     weights = keras_models.weights_digest(model.get_weights())
     return digests.of_record([weights, digests.of_files(folder / "reference", "*")])
-
-
-def _known(job: ShapeJob, tracker: Tracker, studio: Studio) -> Known:
-    """The key of the result, and all that its training was seen to depend on."""
-    path = Path(job.path)
-    files = {str(file): digests.of_tree(file) for file in sorted({path, *tracker.code(), *tracker.opened()})}
-    facts = read_facts(Path(job.prepared))
-    data = studio.lessons.digest if studio.lessons else ""
-    asked = (job.steps, job.training, job.seed, facts.dynamic_batch, sys.version)
-    by_name = sorted([Path(file).name, seen] for file, seen in files.items())
-    parts = [facts.model.fingerprint, facts.calibration, asked, data, by_name, tracker.distributions()]
-    return Known(
-        key=digests.of_record([*parts, digests.of_our_code()]),
-        files=files,
-        folders={str(folder): digests.of_names(folder) for folder in tracker.listed()},
-        beside=beside(path) if job.format in frameworks.PYTHON_FORMATS else "",
-        distributions=tracker.distributions(),
-    )

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from converters import digests, floors, samples, userfile
+from converters import digests, floors, samples
 from converters.compress import lessons as taught
 from converters.compress.course import Plan, Tools, total_steps
 from converters.compress.lessons import Lessons
@@ -20,9 +20,11 @@ from converters.keras_compress.loss import loss_of
 from converters.keras_compress.tuning import Teaching, Tuning
 from converters.metric import own as own_metric
 from converters.workshop import read_facts
-from harness.errors import ConversionError
 from harness.records import Training
 
+_OWN_TRAINING = (
+    "train() in the model's file was not called: a Keras model is trained by the toolkit, on get_training_data()"
+)
 Fact = str | float | int | list[str] | dict[str, float]
 
 
@@ -38,10 +40,12 @@ class Studio:
         self.seed, self.steps = job.seed, job.steps
         self.reference = reference
         self.lessons: Lessons | None = None
+        self.notes: list[str] = []
         if module is not None:
-            _refuse_own_training(module)
             self.lessons = taught.read(module, path, inputs, job.training, job.seed)
-        self.notes: list[str] = [*(self.lessons.notes if self.lessons else ())]
+            self.notes += self.lessons.notes if self.lessons else ()
+            if callable(getattr(module, "train", None)):
+                self.notes.append(_OWN_TRAINING)
         self.facts: dict[str, Fact] = {}
         self.stopped = ""
         self._loss = loss_of(module, path, self.lessons, reference)
@@ -137,11 +141,3 @@ class Studio:
             self.note(f"the floor `{self.settings.floor}` was not watched: there is no training data with labels")
             return None
         return self._jury.limit(floor, baseline)
-
-
-def _refuse_own_training(module: ModuleType) -> None:
-    if userfile.function(module, "train") is not None:
-        raise ConversionError(
-            "train() in the model's file is for torch models; Keras models are trained by the toolkit's own callbacks",
-            remedy="remove it, and give get_training_data(), get_loss() and the `training` settings in bench.yaml",
-        )

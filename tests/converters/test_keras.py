@@ -176,6 +176,11 @@ def test_one_training_by_the_toolkit_gives_zeros_clusters_and_integers(kitchen: 
         assert weight.zeros / weight.elements == pytest.approx(0.5, abs=0.15)
     stored = list(Path(kitchen.workshop.cache, shaping.KIND).glob("*/*/model.keras"))
     assert len(stored) == 1  # what ExecuTorch builds of the same steps start from
+    steps = recipes.compressions(recipes.parse(PCQAT))
+    log = Path(kitchen.workshop.logs, "shape-prune(0.5)+cluster(16)+qat.log")
+    log.unlink()
+    assert shaping.shape(kitchen.prepare(), steps, workshop=kitchen.workshop).folder == str(stored[0].parent)
+    assert not log.exists()  # it was not trained again
 
 
 @pytest.mark.parametrize("recipe", ["channels(0.5)+fp32", "lowrank(0.5)+fp32", "distill(teacher.py)+fp32"])

