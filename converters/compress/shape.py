@@ -9,29 +9,23 @@ from __future__ import annotations
 import copy
 import importlib
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import torch
 
-from converters import digests, numerics, recipes, samples, torchmodel, userfile
-from converters.compress import TECHNIQUES, distill, folding
+from converters import digests, numerics, samples, torchmodel, userfile
+from converters.compress import TECHNIQUES, distill, folding, sequence
 from converters.compress.knowing import known
+from converters.compress.sequence import Hands
 from converters.compress.studio import Studio
 from converters.job import SHAPE, Answer, Shape, ShapeJob
 from converters.tracking import Tracker
 from converters.workshop import read_facts
-from harness.errors import ConversionError
 from harness.records import Step, StepResult
 
-# Shared values and scales are those of the weights that run, so batch-norm is folded in before them. Zeros stay zeros
-# under folding, and a network with its batch-norms alive recovers better from them: 78 % against 76 % of Fashion-MNIST
-# for a small one with 70 % zeros, after the same training.
-_AFTER_FOLDING = ("cluster", "qat")
 Technique = Callable[[torch.nn.Module, Step, Studio], torch.nn.Module]
-_LESS = "ask for less, train longer (training.epochs), or lower training.floor"
 
 
 def shape(job: ShapeJob) -> Answer:
@@ -51,54 +45,22 @@ def shape(job: ShapeJob) -> Answer:
 def through(
     model: torch.nn.Module, studio: Studio, find: Callable[[str], Technique] | None = None
 ) -> tuple[torch.nn.Module, tuple[StepResult, ...]]:
-    """All steps; one that falls below the floor is left out with all after it.
-
-    find: who does a step, by its name; where nothing is given, the real ones. Raises ConversionError when there is
-    nothing before the step that falls below.
-    """
+    """See sequence.py. find: who does a step, by its name; where nothing is given, the real ones."""
     for step in studio.steps:
         if step.name == "distill":
             distill.prepare(step, studio)
-    history: list[StepResult] = []
-    folded = False
-    for step in studio.steps:
-        if step.name in _AFTER_FOLDING and not folded:
-            model, folded = folding.fold(model, studio.arguments), True
-        before = copy.deepcopy(model) if studio.settings.floor != "" else model
-        model, result = _done((find or find_technique)(step.name), model, step, studio)
-        if studio.below_floor(result.score_after):
-            if not history:
-                fell = f"`{result.step}` cannot keep the quality: {_fell(result, studio)}"
-                raise ConversionError(fell, remedy=_LESS)
-            studio.note(f"{result.step} was left out, and all after it: {_fell(result, studio)}")
-            model = before
-            break
-        history.append(result)
-    return (model if folded else folding.fold(model, studio.arguments)), tuple(history)
 
+    def evaluated(name: str) -> Technique:
+        technique = (find or find_technique)(name)
+        return lambda model, step, studio: technique(model, step, studio).eval()
 
-def _done(
-    technique: Technique, model: torch.nn.Module, step: Step, studio: Studio
-) -> tuple[torch.nn.Module, StepResult]:
-    started, spelled = time.monotonic(), recipes.spell(step)
-    studio.facts, studio.stopped, studio.judged = {}, "", None
-    score, shapes = studio.score(model), _output_shapes(model, studio)
-    model = technique(model, step, studio).eval()
-    if _output_shapes(model, studio) != shapes:
-        raise ConversionError(f"`{spelled}` changed the shape of the model's outputs", remedy="leave the step out")
-    result = StepResult(
-        step=spelled,
-        seconds=time.monotonic() - started,
-        score_before=score,
-        score_after=studio.score(model) if studio.judged is None else studio.judged,
-        stopped=studio.stopped,
-        facts=dict(studio.facts),
+    hands = Hands(
+        fold=lambda model: folding.fold(model, studio.arguments),
+        copy=copy.deepcopy,
+        shapes=lambda model: _output_shapes(model, studio),
+        find=evaluated,
     )
-    return model, result
-
-
-def _fell(result: StepResult, studio: Studio) -> str:
-    return f"it leads to {studio.spelled(result.score_after)}, beyond the floor {studio.spelled_floor()}"
+    return sequence.through(model, studio, hands)
 
 
 def _output_shapes(model: torch.nn.Module, studio: Studio) -> list[tuple[int, ...]]:

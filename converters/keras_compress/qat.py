@@ -29,12 +29,12 @@ def apply(model: Any, step: Step, studio: Studio) -> Any:
     apart = folding.with_clamps_apart(model)
     simulated = _simulated(apart, {other.name for other in studio.steps})
     studio.train(simulated, studio.plan("qat"))
-    score = studio.score(simulated)
+    score = studio.judged = studio.score(simulated)
     result = tf_keras.models.clone_model(model)
     result.set_weights(model.get_weights())
     wrappers = {wrapper.layer.name: wrapper for wrapper in simulated.layers if hasattr(wrapper, "quantize_config")}
     trained = [layer.name for layer in result.layers if layer.name in wrappers and _take(layer, wrappers[layer.name])]
-    studio.record(layers_simulated=len(trained), **({} if score is None else {"score_simulated": round(score, 4)}))
+    studio.record(layers_simulated=len(trained), **({} if score is None else {"simulated_after": round(score, 6)}))
     return result
 
 

@@ -7,7 +7,6 @@ Imports TensorFlow: for child processes only.
 from __future__ import annotations
 
 import importlib
-import time
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -24,11 +23,12 @@ from converters import (
     keras_generations,
     keras_models,
     numerics,
-    recipes,
     samples,
     userfile,
 )
+from converters.compress import sequence
 from converters.compress.knowing import known
+from converters.compress.sequence import Hands
 from converters.job import SHAPE, Answer, Shape, ShapeJob
 from converters.keras_compress import TECHNIQUES, folding
 from converters.keras_compress.jury import outputs
@@ -36,10 +36,7 @@ from converters.keras_compress.studio import Studio
 from converters.tracking import Tracker
 from converters.workshop import read_facts
 from harness.errors import ConversionError
-from harness.records import Step, StepResult
-
-_AFTER_FOLDING = ("cluster", "qat")
-_LESS = "ask for less, train longer (training.epochs), or lower training.floor"
+from harness.records import StepResult
 
 
 def shape(job: ShapeJob) -> Answer:
@@ -48,7 +45,7 @@ def shape(job: ShapeJob) -> Answer:
     tracker = Tracker(ignore=Path(job.store))
     with tracker.watching():
         studio = Studio(job, _source(job), _module(job))
-        model, history = _through(_copied(studio.reference), studio)
+        model, history = through(copied(studio.reference), studio)
     fingerprint = _write(model, job)
     result = Shape(fingerprint=fingerprint, history=history, warnings=tuple(studio.notes))
     (Path(job.folder) / SHAPE).write_bytes(msgspec.json.encode(result))
@@ -81,45 +78,26 @@ def _module(job: ShapeJob) -> ModuleType | None:
     return userfile.load(path, required=userfile.REQUIRED[:1])
 
 
-def _copied(model: Any) -> Any:
+def copied(model: Any) -> Any:
     twin = tf_keras.models.clone_model(model)
     twin.set_weights(model.get_weights())
     return twin
 
 
-def _through(model: Any, studio: Studio) -> tuple[Any, tuple[StepResult, ...]]:
-    """All steps; one that falls below the floor is left out with all after it. Raises ConversionError when there is
-    nothing before it."""
-    history: list[StepResult] = []
-    for step in studio.steps:
-        if step.name in _AFTER_FOLDING:
-            model = folding.fold(model)
-        before = _copied(model)
-        model, result = _done(model, step, studio)
-        if studio.below_floor(result.score_after):
-            fell = f"it leads to {studio.spelled(result.score_after)}, beyond the floor {studio.spelled_floor()}"
-            if not history:
-                raise ConversionError(f"`{result.step}` cannot keep the quality: {fell}", remedy=_LESS)
-            studio.note(f"{result.step} was left out, and all after it: {fell}")
-            model = before
-            break
-        history.append(result)
-    return folding.fold(model), tuple(history)
+def through(model: Any, studio: Studio) -> tuple[Any, tuple[StepResult, ...]]:
+    """See compress/sequence.py."""
+    hands = Hands(fold=folding.fold, copy=copied, shapes=lambda each: _output_shapes(each, studio), find=_technique)
+    return sequence.through(model, studio, hands)
 
 
-def _done(model: Any, step: Step, studio: Studio) -> tuple[Any, StepResult]:
-    started, score = time.monotonic(), studio.score(model)
-    studio.facts, studio.stopped = {}, ""
-    module, _, function = TECHNIQUES[step.name].partition(":")
-    model = getattr(importlib.import_module(module), function)(model, step, studio)
-    return model, StepResult(
-        step=recipes.spell(step),
-        seconds=time.monotonic() - started,
-        score_before=score,
-        score_after=studio.score(model),
-        stopped=studio.stopped,
-        facts=dict(studio.facts),
-    )
+def _technique(name: str) -> Any:
+    """The function behind a step's name, imported late."""
+    module, _, function = TECHNIQUES[name].partition(":")
+    return getattr(importlib.import_module(module), function)
+
+
+def _output_shapes(model: Any, studio: Studio) -> list[tuple[int, ...]]:
+    return [output.shape for output in outputs(model, studio.arguments)]
 
 
 def _write(model: Any, job: ShapeJob) -> str:

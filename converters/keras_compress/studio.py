@@ -30,7 +30,8 @@ Fact = str | float | int | list[str] | dict[str, float]
 
 class Studio:
     """Fed by the driver, step by step. arguments: one prepared sample. reference: the source model, which is never
-    changed. trainable: there is training data. stopped: where the present step ended before its target, and why."""
+    changed. trainable: there is training data. stopped: where the present step ended before its target, and why;
+    judged: the score of what its result is meant for, where that is not the float model. Both are set by the step."""
 
     def __init__(self, job: ShapeJob, reference: Any, module: ModuleType | None) -> None:
         path, prepared = Path(job.path), Path(job.prepared)
@@ -48,6 +49,7 @@ class Studio:
                 self.notes.append(_OWN_TRAINING)
         self.facts: dict[str, Fact] = {}
         self.stopped = ""
+        self.judged: float | None = None
         self._loss = loss_of(module, path, self.lessons, reference)
         self._jury = KerasJury(self.lessons, own_metric(module, path), self._loss)
         self._checkpoints, self._trainings = Path(job.checkpoints), 0

@@ -108,7 +108,7 @@ def test_a_step_that_cannot_keep_the_quality_says_so(pupil: Pupil, tmp_path: Pat
 
     studio = pupil.studio("cluster(2)", tmp_path, floor="baseline + 0.5")
     with pytest.raises(ConversionError, match=r"`cluster\(2\)` cannot keep the quality: it leads to accuracy"):
-        shape._through(pupil.model(), studio)
+        shape.through(pupil.model(), studio)
 
 
 def test_without_labels_the_source_model_is_the_teacher(pupil: Pupil, tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ class Pupil:
         write_facts(folder, Facts(model=model))
 
     def model(self) -> Any:
-        return shape._copied(self._model)
+        return shape.copied(self._model)
 
     def studio(self, steps: str, checkpoints: Path, functions: dict[str, Any] | None = None, **changes: Any) -> Studio:
         """A studio for the steps of a recipe; functions: of the model's file; changes: of the training."""

@@ -1,0 +1,40 @@
+"""docs/keras.md: its tables are what the benchmarks' results say, and what it shows can be read."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from converters import recipes
+
+PROJECT = Path(__file__).resolve().parent.parent
+PAGE = PROJECT / "docs" / "keras.md"
+
+
+@pytest.fixture
+def keras_page(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(PROJECT / "benchmarks"))
+    spec = importlib.util.spec_from_file_location("benchmark_keras_page", PROJECT / "benchmarks" / "keras_page.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_tables_are_those_of_the_results(keras_page: ModuleType) -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    made = keras_page.filled(page, keras_page.RESULTS, keras_page.TABLES)
+    assert made == page, "run benchmarks/keras_page.py"
+    assert "Not measured yet" not in page
+
+
+def test_every_recipe_that_is_shown_can_be_read() -> None:
+    shown = re.findall(r"`((?:prune|cluster)\([^`]*|qat)`", PAGE.read_text(encoding="utf-8"))
+    assert len(shown) > 8
+    for name in shown:
+        if "..." not in name:
+            recipes.parse(f"{name}+static_wi8_ai8")
