@@ -34,7 +34,7 @@ def test_the_pruning_example_recognizes_clothes(monkeypatch: pytest.MonkeyPatch)
     if not module.FOLDER.is_dir():
         pytest.skip("the images are missing: apt-get install dataset-fashion-mnist")
     with np.load(module.WEIGHTS) as kept:
-        first, first_bias, second, second_bias = (kept[name].astype("float32") for name in kept.files)
+        first, first_bias, second, second_bias = (kept[name] for name in kept.files)
     images, labels = zip(*module.get_evaluation_data(), strict=True)
     hidden = np.maximum(np.concatenate(images).reshape(-1, 784) @ first + first_bias, 0)
     assert ((hidden @ second + second_bias).argmax(1) == np.array(labels)).mean() >= 0.85

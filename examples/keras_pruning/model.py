@@ -33,7 +33,7 @@ def build():
 def get_model():
     model = build()
     with np.load(WEIGHTS) as kept:
-        model.set_weights([kept[name].astype("float32") for name in kept.files])
+        model.set_weights([kept[name] for name in kept.files])
     return model
 
 
