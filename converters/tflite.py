@@ -108,13 +108,28 @@ def _quantize(job: ConvertJob, target: Path) -> tuple[str, ...]:
     ranges = None
     if tool.need_calibration:
         # A list, not a generator: it is read twice. One thread: sums in one order, and the machine is shared.
-        ranges = tool.calibrate({_SIGNATURE: _calibration(source, prepared)}, num_threads=1)
+        rows = {_SIGNATURE: _calibration(source, prepared)}
+        extremes = job.format in frameworks.KERAS_FORMATS
+        ranges = _extremes(start, rules, rows) if extremes else tool.calibrate(rows, num_threads=1)
     tool.quantize(ranges, enable_progress_report=False).export_model(str(target))
     if start != source:
         start.unlink()
     operators = contents.read(source).operators
     left_out = (_LEFT_OUT[name, operator] for operator in sorted(operators) if (name, operator) in _LEFT_OUT)
     return (*revived, *left_out)
+
+
+def _extremes(start: Path, rules: Any, rows: Any) -> Any:
+    """Ranges as TensorFlow's converter takes them: the extremes over all samples. The quantizer's own way, a moving
+    average over the samples, cuts activations off; docs/keras.md has what that costs."""
+    from ai_edge_quantizer import calibrator, recipe_manager
+    from ai_edge_quantizer.utils import qsv_utils
+
+    manager = recipe_manager.RecipeManager()
+    manager.load_quantization_recipe(rules)
+    finder = calibrator.Calibrator(str(start), num_threads=1, qsv_update_func=qsv_utils.min_max_update)
+    finder.calibrate(rows, manager)
+    return finder.get_model_qsvs()
 
 
 def _without_dead_channels(source: Path, name: str, target: Path) -> tuple[Path, tuple[str, ...]]:
