@@ -106,6 +106,13 @@ def quantizers(found: Any) -> str:
     return rows_of(headings, rows)
 
 
+def ranges(found: Any) -> str:
+    """Static int8 by who quantized it and where the ranges come from."""
+    ways = ("float", "TensorFlow", "LiteRT, extremes", "LiteRT, moving average")
+    rows = ((name, *(f"{held[way]:.4f}" for way in ways)) for name, held in found["alike"].items())
+    return rows_of(("cosine to the original", *ways), rows)
+
+
 def guide(found: Any) -> str:
     """The guides' own example, all builds of both runtimes."""
     headings = ("build", "file KB", "zipped KB", "packed KB", "accuracy", "zeros", "time µs")
@@ -141,6 +148,7 @@ def networks(found: Any) -> str:
 TABLES = {
     "builds": Table("keras_table", builds),
     "quantizers": Table("keras_quantizers", quantizers),
+    "ranges": Table("keras_quantizers", ranges),
     "guide": Table("keras_examples", guide),
     "networks": Table("keras_examples", networks),
 }

@@ -261,6 +261,7 @@ def test_integers_go_in_and_out_where_the_user_wants_them(kitchen: Kitchen) -> N
         made[recipe] = str(folder / build.file)
     held = contents.read(Path(made["static_wi8_ai8"]))
     assert [spec.dtype for spec in (*held.inputs, *held.outputs)] == ["int8", "int8"]
+    assert held.inputs[0].scale == pytest.approx(2 / 255, rel=1e-3)  # all of what the samples span, no average of it
     engine = engines.open_build(Path(made["static_wi8_ai8"]))
     inputs = samples.read(Path(task.folder) / "evaluation", "input", 1)[0]
     assert engine.run(inputs)[0].dtype == np.int8
