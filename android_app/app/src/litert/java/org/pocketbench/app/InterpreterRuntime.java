@@ -1,7 +1,7 @@
 package org.pocketbench.app;
 
 import java.io.File;
-import java.nio.ByteBuffer;
+import java.nio.Buffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -93,7 +93,7 @@ final class InterpreterRuntime implements EngineRuntime {
             }
             return () -> {
                 for (Object buffer : chosen) {
-                    ((ByteBuffer) buffer).rewind();
+                    ((Buffer) buffer).rewind(); // a ByteBuffer has a rewind of its own since Android 10
                 }
                 inputs = chosen;
             };
