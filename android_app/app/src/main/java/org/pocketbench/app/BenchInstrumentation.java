@@ -35,8 +35,8 @@ public final class BenchInstrumentation extends Instrumentation {
     }
 
     /**
-     * On a thread of its own, which is the one that times. Android puts it ahead of all that an app does by itself; here
-     * it is put back to where an app's own threads are, and what a runtime starts from it with it.
+     * On a thread of its own, which is the one that times. Android puts it ahead of whatever an app does by itself;
+     * here it is put back to where an app's threads are, and with it those that a runtime starts from it.
      */
     @Override
     public void onStart() {

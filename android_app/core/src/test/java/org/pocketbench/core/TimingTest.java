@@ -238,4 +238,12 @@ public class TimingTest {
             queue.close();
         }
     }
+
+    @Test
+    public void theProcesssShareOfMemoryIsToldWithWhatBacksIt() {
+        java.util.Map<String, String> facts = MemoryMark.shareOfProcess();
+        double whole = Double.parseDouble(facts.get("pss_mb"));
+        double parts = Double.parseDouble(facts.get("pss_anon_mb")) + Double.parseDouble(facts.get("pss_file_mb"));
+        assertTrue(facts.toString(), whole > 1 && parts > 0.5 * whole && parts < whole + 0.3);
+    }
 }
