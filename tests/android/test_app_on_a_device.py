@@ -156,7 +156,10 @@ def test_a_call_that_never_comes_back_is_ended_and_told(
 ) -> None:
     forget_log(phone)
     request = asked(tmp_path, builds / "dense.tflite", timing=LONG)
-    with struck(phone, signal.SIGSTOP), pytest.raises(RunnerError, match=r"on the phone: .*logcat ends") as caught:
+    with (
+        struck(phone, signal.SIGSTOP),
+        pytest.raises(RunnerError, match=r"on the phone: .*its last words: .*timing tflite/dense") as caught,
+    ):
         run(runner, request, tmp_path, Bounds(timeout_secs=4))
     assert "raise timeout_secs" in caught.value.remedy
     assert app_processes(phone) == [], "nothing is left running"

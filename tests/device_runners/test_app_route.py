@@ -40,14 +40,20 @@ def answered(link: FakeLink, task: Errand, *files: TensorFile) -> Response:
     return response
 
 
-def finished(text: str = OK.format(""), code: int = 0) -> Finished:
+def finished(text: str, code: int = 0) -> Finished:
     return Finished(code=code, output=text, ended_s=99.0)
+
+
+def whole(link: FakeLink) -> Finished:
+    """It ended well, and told the sum of the response that lies there."""
+    digest = hashlib.sha256(link.files[f"{PLACE}/response.json"]).hexdigest()
+    return finished(OK.format(f"INSTRUMENTATION_RESULT: response_sha256={digest}\n"))
 
 
 def test_the_app_is_given_a_job_and_its_answer_comes_back(tmp_path: Path) -> None:
     link, task = phones.phone(), errand(tmp_path)
     answered(link, task)
-    desk = Desk(link, finished())
+    desk = Desk(link, whole(link))
     response = AppRoute().serve(desk, task)
     words = ["-e", "run_id", "r1", "-e", "job", f"{JOB}/job.json", "-e", "deadline_secs", "27.0"]
     assert desk.commands == [["am", "instrument", "-w", "-r", *words, component(PACKAGE)]]
@@ -63,7 +69,7 @@ def test_outputs_are_pulled_with_the_size_that_they_must_have(tmp_path: Path) ->
     link, task = phones.phone(), errand(tmp_path)
     answered(link, task, TensorFile(path="outputs/output_0.bin", dtype="float32", shape=(1, 2), samples=3))
     link.files[f"{PLACE}/outputs/output_0.bin"] = bytes(24)
-    response = AppRoute().serve(Desk(link, finished()), task)
+    response = AppRoute().serve(Desk(link, whole(link)), task)
     (file,) = response.results[0].output_files
     assert Path(file.path).read_bytes() == bytes(24) and Path(file.path).parent == tmp_path / "outputs"
 
@@ -86,7 +92,7 @@ def test_an_output_file_with_another_name_or_size_is_refused(tmp_path: Path, pat
     answered(link, task, TensorFile(path=path, dtype="float32", shape=(1, 2), samples=3))
     link.files[f"{PLACE}/{path}"] = bytes(size)
     with pytest.raises(RunnerError, match=why):
-        AppRoute().serve(Desk(link, finished()), task)
+        AppRoute().serve(Desk(link, whole(link)), task)
 
 
 @pytest.mark.parametrize(
@@ -96,20 +102,18 @@ def test_outputs_of_impossible_kinds_are_refused(tmp_path: Path, shape: tuple[in
     link, task = phones.phone(), errand(tmp_path)
     answered(link, task, TensorFile(path="outputs/o.bin", dtype=dtype, shape=shape, samples=1))
     with pytest.raises(RunnerError, match=why):
-        AppRoute().serve(Desk(link, finished()), task)
+        AppRoute().serve(Desk(link, whole(link)), task)
 
 
 def test_a_torn_response_is_noticed_by_its_sum(tmp_path: Path) -> None:
     link, task = phones.phone(), errand(tmp_path)
     answered(link, task)
     right = hashlib.sha256(link.files[f"{PLACE}/response.json"]).hexdigest()
-    for told, refused in ((right, False), ("0" * 64, True)):
-        text = OK.format(f"INSTRUMENTATION_RESULT: response_sha256={told}\n")
-        if not refused:
-            AppRoute().serve(Desk(link, finished(text)), task)
-            continue
-        with pytest.raises(RunnerError, match="not the one that the app wrote"):
-            AppRoute().serve(Desk(link, finished(text)), task)
+    told = "INSTRUMENTATION_RESULT: response_sha256={}\n"
+    AppRoute().serve(Desk(link, finished(OK.format(told.format(right)))), task)
+    for results, why in ((told.format("0" * 64), "not the one that the app wrote"), ("", "not known to be whole")):
+        with pytest.raises(RunnerError, match=why):
+            AppRoute().serve(Desk(link, finished(OK.format(results))), task)
 
 
 @pytest.mark.parametrize("written", [b"", b"{", b'{"wire_version": 1, "hack": 1}', b"\xff\xfe", b"[" * 100_000])
@@ -117,25 +121,46 @@ def test_a_response_that_is_none_is_refused(tmp_path: Path, written: bytes) -> N
     link = phones.phone()
     link.files[f"{PLACE}/response.json"] = written
     with pytest.raises(RunnerError, match="not a valid response"):
-        AppRoute().serve(Desk(link, finished()), errand(tmp_path))
+        AppRoute().serve(Desk(link, whole(link)), errand(tmp_path))
+
+
+def closed(link: FakeLink) -> FakeLink:
+    """What lay in the media folder is given by the provider alone."""
+    for place in list(link.files):
+        if place.startswith(f"{PLACE}/"):
+            name = place.removeprefix(PLACE)
+            link.on("content", "read", "--uri", f"content://{PACKAGE}.results/r1{name}", answer=link.files.pop(place))
+    return link
 
 
 def test_where_the_media_folder_is_closed_the_app_s_own_provider_is_asked(tmp_path: Path) -> None:
     link, task = phones.phone(), errand(tmp_path)
-    answered(link, task)
-    written = link.files.pop(f"{PLACE}/response.json")
-    link.on("content", "read", answer=written)
-    assert AppRoute().serve(Desk(link, finished()), task).run_id == "r1"
-    assert ("content", "read", "--uri", f"content://{PACKAGE}.results/r1/response.json") in link.asked
+    answered(link, task, TensorFile(path="outputs/output_0.bin", dtype="float32", shape=(1, 2), samples=3))
+    link.files[f"{PLACE}/outputs/output_0.bin"] = bytes(range(24))
+    done = whole(link)
+    response = AppRoute().serve(Desk(closed(link), done), task)
+    (file,) = response.results[0].output_files
+    assert response.run_id == "r1" and Path(file.path).read_bytes() == bytes(range(24))
+
+
+@pytest.mark.parametrize(("given", "why"), [(b"", "cannot be read"), (bytes(23), "23 bytes"), (bytes(25), "be read")])
+def test_outputs_that_the_provider_gives_are_looked_at_too(tmp_path: Path, given: bytes, why: str) -> None:
+    link, task = phones.phone(), errand(tmp_path)
+    answered(link, task, TensorFile(path="outputs/output_0.bin", dtype="float32", shape=(1, 2), samples=3))
+    link.files[f"{PLACE}/outputs/output_0.bin"] = given
+    done = whole(link)
+    with pytest.raises(RunnerError, match=rf"outputs/output_0\.bin .*{why}"):
+        AppRoute().serve(Desk(closed(link), done), task)
 
 
 def test_a_response_that_is_nowhere_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(RunnerError, match="cannot be read"):
-        AppRoute().serve(Desk(phones.phone(), finished()), errand(tmp_path))
+        AppRoute().serve(Desk(phones.phone(), finished(OK.format(""))), errand(tmp_path))
 
 
 LMKD = f"I lowmemorykiller: Kill '{PACKAGE}' (123), uid 10123, oom_score_adj 0\n"
 FATAL = "F libc    : Fatal signal 11 (SIGSEGV), code 1 in tid 7 (bench), pid 7 (nch.app.litert)\n"
+BEGUN = "I pocketbench: beginning run {}\n"
 THROWN = f"E AndroidRuntime: FATAL EXCEPTION: bench\nE AndroidRuntime: Process: {PACKAGE}\nE AndroidRuntime: boom\n"
 
 
@@ -146,6 +171,13 @@ THROWN = f"E AndroidRuntime: FATAL EXCEPTION: bench\nE AndroidRuntime: Process: 
         (LMKD, "ran out of memory and killed it"),
         (FATAL, "Fatal signal 11"),
         (THROWN, "logcat: E AndroidRuntime: boom"),
+        (
+            LMKD + FATAL + BEGUN.format("r1") + "I pocketbench: loading tflite/fp32\nI chatty: x\n",
+            "last words: .*loading",
+        ),
+        (LMKD + BEGUN.format("r1") + FATAL, r"^in the app: Process crashed\.; logcat: F libc"),
+        (LMKD + BEGUN.format("r11") + FATAL, "ran out of memory and killed it"),
+        ("E pocketbench( 812): a call did not come back\nI x: y\n", "last words: .*did not come back$"),
         (THROWN.replace(PACKAGE, "another.app"), r"^in the app: Process crashed\.; logcat ends with: E Andr.*: boom$"),
     ],
 )
@@ -182,9 +214,18 @@ def test_an_app_that_went_away_meanwhile_is_told(tmp_path: Path) -> None:
         AppRoute().serve(Desk(phones.phone(), finished(NOT_THERE)), errand(tmp_path))
 
 
+def test_what_an_interrupted_session_left_in_the_app_s_folder_is_cleared_once(tmp_path: Path) -> None:
+    link, task, route = phones.phone(), errand(tmp_path), AppRoute()
+    answered(link, task)
+    for _ in range(2):
+        route.serve(Desk(link, whole(link)), task)
+    assert link.asked.count(("rm", "-rf", f"{media(PACKAGE)}/runs")) == 1
+    assert link.asked.count(("rm", "-rf", PLACE)) == 2
+
+
 def test_the_app_is_looked_at_once_in_a_session(tmp_path: Path) -> None:
     link, task, route = phones.phone(), errand(tmp_path), AppRoute()
     answered(link, task)
     for _ in range(2):
-        assert route.serve(Desk(link, finished()), task).facts["app_sha256"] == "5" * 64
+        assert route.serve(Desk(link, whole(link)), task).facts["app_sha256"] == "5" * 64
     assert link.asked.count(("pm", "path", PACKAGE)) == 1
