@@ -76,7 +76,7 @@ final class AndroidPlatform implements Platform {
         facts.put("on_top_throughout", Boolean.toString(alwaysOnTop));
         facts.put("sustained_performance", Boolean.toString(BenchActivity.isSustained()));
         facts.put("thermal_headroom", headroom.toString().trim());
-        facts.put("thermal_status_worst", worstStatus < 0 ? "" : Integer.toString(worstStatus));
+        facts.put("thermal_status_during", worstStatus < 0 ? "" : Integer.toString(worstStatus));
         facts.put("battery_charge_uah", charge.toString().trim());
         facts.values().removeIf(String::isEmpty);
         return facts;
