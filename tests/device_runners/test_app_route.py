@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from device_runners import wire
+from device_runners.adb.link import Output
 from device_runners.app_package import PACKAGES, component, media
 from device_runners.app_route import AppRoute
 from device_runners.routes import Errand, Finished
@@ -194,6 +195,14 @@ def test_an_app_whose_time_is_up_is_stopped_on_the_phone(tmp_path: Path) -> None
     with pytest.raises(RunnerError, match="passed its limit"):
         AppRoute().serve(Desk(link, RunnerError("passed its limit of 30 s")), errand(tmp_path))
     assert ("am", "force-stop", PACKAGE) in link.asked
+
+
+def test_a_job_that_others_may_write_is_not_started(tmp_path: Path) -> None:
+    link = phones.phone().on_script("chmod 644", Output(code=1, stderr=b"chmod: Operation not permitted"))
+    desk = Desk(link, finished(OK.format("")))
+    with pytest.raises(RunnerError, match=rf"chmod of {JOB} failed .*not permitted"):
+        AppRoute().serve(desk, errand(tmp_path))
+    assert desk.commands == []
 
 
 def test_an_am_that_cannot_run_is_an_error_with_its_exit_code(tmp_path: Path) -> None:
