@@ -146,11 +146,11 @@ class ServerChannel:
     piece_bytes = _PIECE_BYTES
 
     def __init__(self, line: Line, patience: Patience, lost: Callable[[], None]) -> None:
-        self._line, self._patience, self._lost = line, patience, lost
+        self._line, self.patience, self._lost = line, patience, lost
 
     def send(self, parts: Sequence[Buffer]) -> None:
         try:
-            self._line.send(parts, self._patience)
+            self._line.send(parts, self.patience)
         except LinkLost:
             self._lost()
             if not self.waiting():  # else the device's reason is there to be read
@@ -158,7 +158,7 @@ class ServerChannel:
 
     def receive(self) -> bytes:
         try:
-            return self._line.receive(_PIECE_BYTES, self._patience)
+            return self._line.receive(_PIECE_BYTES, self.patience)
         except LinkLost:
             self._lost()
             raise

@@ -26,6 +26,7 @@ from harness.errors import RunnerError
 from harness.process import Bounds
 from harness.records import Block, Phone
 from tests.device.sandbox import Sandbox
+from tests.device_runners.adb.conftest import soon
 from tests.device_runners.test_rails import descriptor, packet, reading
 from tests.fakes import judged, phones
 from tests.fakes.phones import StaticRoute
@@ -102,7 +103,7 @@ def test_a_worker_that_is_killed_is_a_failed_row_and_nothing_is_left_running(
         made.run(phones.request(tmp_path), folder=tmp_path, bounds=phones.BOUNDS)
     made.close()
     assert "begun" in (tmp_path / "worker.log").read_text()
-    assert sandbox.processes() == []
+    assert soon(lambda: sandbox.processes() == [])
 
 
 def test_a_worker_that_hangs_is_killed_on_the_phone_when_its_time_is_up(
@@ -113,7 +114,7 @@ def test_a_worker_that_hangs_is_killed_on_the_phone_when_its_time_is_up(
     with pytest.raises(RunnerError, match="passed its limit"):
         made.run(phones.request(tmp_path), folder=tmp_path, bounds=Bounds(timeout_secs=1))
     made.close()
-    assert sandbox.processes() == []
+    assert soon(lambda: sandbox.processes() == [])
 
 
 def test_whoever_gives_up_leaves_nothing_running_and_nothing_changed(
@@ -132,7 +133,7 @@ def test_whoever_gives_up_leaves_nothing_running_and_nothing_changed(
     with pytest.raises(KeyboardInterrupt):
         made.run(phones.request(tmp_path), folder=tmp_path, bounds=phones.BOUNDS)
     made.close()
-    assert sandbox.processes() == []
+    assert soon(lambda: sandbox.processes() == [])
 
 
 def test_hostile_names_are_only_names_over_there(
@@ -202,7 +203,7 @@ def test_a_gauge_on_the_device_is_sampled_while_it_idles_and_works(
     assert [block.kind for block in trace.blocks] == ["idle", "load", "load", "idle"]
     assert all(block.counter and set(block.counter) == {2750000.0} for block in (trace.blocks[0], trace.blocks[-1]))
     assert not trace.charging and trace.source == "charge counter"
-    assert sandbox.processes() == []
+    assert soon(lambda: sandbox.processes() == [])
     sandbox.say("battery", sandbox.told("battery").replace("USB powered: false", "USB powered: true"))
     with pytest.raises(RunnerError, match="while the phone is charging"):
         drain.group(load, idle_secs=0.5, folder=tmp_path, bounds=phones.BOUNDS)
@@ -241,7 +242,7 @@ def test_power_rails_are_read_even_while_the_phone_charges(
     assert found.source == "1 power rails, added up" and not found.charging
     assert len(found.blocks) == 4 and len(found.blocks[0].counter) >= 3
     assert energy.used_per_sec(found, found.blocks[0]) == pytest.approx(1e6, rel=0.05)
-    assert sandbox.processes() == []
+    assert soon(lambda: sandbox.processes() == [])
 
 
 def test_a_state_is_read_in_one_round_trip_from_a_real_shell(link: Link) -> None:
