@@ -126,7 +126,7 @@ def _identity(link: Link) -> Iterator[Check]:
 
 
 def _state(link: Link) -> Iterator[Check]:
-    found = state.obstacles(state.read(link))
+    found = [*listing.in_use(link), *state.obstacles(state.read(link))]
     for one in found:
         yield Check(where=link.serial, what=one.what, grade="failed" if one.stops else "warning", remedy=one.remedy)
     if not found:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -179,6 +180,46 @@ def test_devices_and_doctor_speak_about_a_device_in_use(sandbox: Sandbox, adb_se
     checks = device_commands.examine([sandbox.serial])
     assert "warning" in checks.text and "it is charging (AC)" in checks.text and "MB are free" in checks.text
     assert all(f"the benchmark app for {name} ({package}) is " in checks.text for name, package in PACKAGES.items())
+
+
+def test_a_device_that_is_measured_is_in_use_for_others_until_it_is_free_again(
+    sandbox: Sandbox, adb_server: object, tmp_path: Path
+) -> None:
+    def session() -> AndroidRunner:
+        link = connect(sandbox.serial, tell=lambda _: None)
+        return AndroidRunner(link, StaticRoute(), QUICK, Ears(tell=lambda _: None))
+
+    with contextlib.closing(session()) as first, contextlib.closing(session()) as second:
+        first.run(phones.request(tmp_path), folder=tmp_path, bounds=phones.BOUNDS)
+        for refused in (
+            second.device,
+            lambda: second.run(phones.request(tmp_path), folder=tmp_path, bounds=phones.BOUNDS),
+        ):
+            with pytest.raises(RunnerError, match=rf"{sandbox.serial} is in use by .* process {os.getpid()}"):
+                refused()
+        assert "it is in use by" in device_commands.devices([sandbox.serial]).text
+        assert "it is in use by" in device_commands.examine([sandbox.serial]).text
+        assert sandbox.processes() != []
+        device_commands.clean(sandbox.serial, lambda _: None)
+        assert soon(lambda: sandbox.processes() == [])
+        second.run(phones.request(tmp_path), folder=tmp_path, bounds=phones.BOUNDS)
+        with pytest.raises(RunnerError, match="is in use by"):
+            first.run(phones.request(tmp_path), folder=tmp_path, bounds=phones.BOUNDS)
+    assert soon(lambda: sandbox.processes() == [])
+    assert "it is in use by" not in device_commands.devices([sandbox.serial]).text
+
+
+def test_a_device_that_started_anew_during_a_session_is_nobody_s(phone_files: Path, tmp_path: Path) -> None:
+    with Sandbox(phone_files, tmp_path / "own") as own:
+
+        def session() -> AndroidRunner:
+            link = connect(own.serial, tell=lambda _: None)
+            return AndroidRunner(link, StaticRoute(), QUICK, Ears(tell=lambda _: None))
+
+        with contextlib.closing(session()) as first, contextlib.closing(session()) as second:
+            first.run(phones.request(tmp_path), folder=tmp_path, bounds=phones.BOUNDS)
+            own.reboot()
+            second.run(phones.request(tmp_path), folder=tmp_path, bounds=phones.BOUNDS)
 
 
 def test_a_gauge_on_the_device_is_sampled_while_it_idles_and_works(
