@@ -222,6 +222,29 @@ def test_a_device_that_started_anew_during_a_session_is_nobody_s(phone_files: Pa
             second.run(phones.request(tmp_path), folder=tmp_path, bounds=phones.BOUNDS)
 
 
+HUNGRY = "BEGIN { s = 1234567890; while (length(s) < 40000000) s = s s; print length(s); if (stay) while (1) continue }"
+
+
+def test_a_program_above_its_limit_of_memory_is_ended_on_the_phone(
+    sandbox: Sandbox, link: Link, tmp_path: Path
+) -> None:
+    handset = PhoneHandset(link, store_mb=64, tell=lambda _: None)
+
+    def errand(run_id: str, most_mb: int) -> Errand:
+        bounds = Bounds(timeout_secs=30, memory_limit_mb=most_mb)
+        request = phones.request(tmp_path, run_id=run_id)
+        return Errand(request=request, place="/data/local/tmp", folder=tmp_path, bounds=bounds)
+
+    began = time.monotonic()
+    with pytest.raises(RunnerError, match=r"used \d\d+ MB, above its limit of 20 MB") as raised:
+        handset.execute(["awk", "-v", "stay=1", HUNGRY], errand("above", 20), watch_memory=True)
+    assert time.monotonic() - began < 15 and "memory_limit_mb" in raised.value.remedy
+    assert soon(lambda: sandbox.processes() == [])
+    for run_id, most_mb in (("below", 4000), ("any", 0)):
+        done = handset.execute(["awk", HUNGRY], errand(run_id, most_mb), watch_memory=True)
+        assert done.code == 0 and done.output.strip().isdigit()
+
+
 def test_a_gauge_on_the_device_is_sampled_while_it_idles_and_works(
     sandbox: Sandbox, link: Link, tmp_path: Path
 ) -> None:
