@@ -185,6 +185,18 @@ def program() -> str:
     return named
 
 
+def version(adb: str) -> tuple[int, ...]:
+    """Of the program, such as (34, 0, 5); empty where it does not tell."""
+    with tempfile.TemporaryDirectory(prefix="pocketbench-adb-") as folder:
+        log = Path(folder, "log")
+        try:
+            execute([adb, "version"], bounds=Bounds(timeout_secs=20), log=log)
+        except ProcessError:
+            return ()
+        found = re.search(r"^Version (\d+(?:\.\d+)*)", log.read_text(errors="replace"), re.MULTILINE)
+    return tuple(int(part) for part in found[1].split(".")) if found else ()
+
+
 def start(port: int, patience: Patience) -> None:
     """Start the local adb server; it stays, as after any use of adb."""
     adb = program()

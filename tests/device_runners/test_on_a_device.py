@@ -15,6 +15,7 @@ import pytest
 from device_runners import choice, identity, rails, state
 from device_runners.adb.connect import connect
 from device_runners.adb.link import Link
+from device_runners.adb.server import Server
 from device_runners.android import AndroidRunner, Ears
 from device_runners.app_package import PACKAGES
 from device_runners.app_route import AppRoute
@@ -40,6 +41,12 @@ QUICK = Phone(cool_down_secs=0.0)
 def link(sandbox: Sandbox) -> Iterator[Link]:
     with contextlib.closing(connect(sandbox.serial, tell=lambda _: None)) as found:
         yield found
+
+
+@pytest.fixture
+def own_server(adb_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What asks the adb server asks ours, and starts no other."""
+    monkeypatch.setenv("ANDROID_ADB_SERVER_PORT", str(adb_server.port))
 
 
 @pytest.fixture
@@ -172,7 +179,7 @@ def test_the_sandbox_is_told_from_a_phone(sandbox: Sandbox, link: Link, monkeypa
         choice.sandbox(choice.Wanted(device="sandbox", tell=lambda _: None))
 
 
-def test_devices_and_doctor_speak_about_a_device_in_use(sandbox: Sandbox, adb_server: object) -> None:
+def test_devices_and_doctor_speak_about_a_device_in_use(sandbox: Sandbox, own_server: None) -> None:
     listed = device_commands.devices([sandbox.serial])
     assert f"{sandbox.serial:24} sandbox: Pocketbench Sandbox" in listed.text and "battery percent 68" in listed.text
     assert [device.kind for device in listed.data][-1] == "sandbox"
@@ -183,7 +190,7 @@ def test_devices_and_doctor_speak_about_a_device_in_use(sandbox: Sandbox, adb_se
 
 
 def test_a_device_that_is_measured_is_in_use_for_others_until_it_is_free_again(
-    sandbox: Sandbox, adb_server: object, tmp_path: Path
+    sandbox: Sandbox, own_server: None, tmp_path: Path
 ) -> None:
     def session() -> AndroidRunner:
         link = connect(sandbox.serial, tell=lambda _: None)
