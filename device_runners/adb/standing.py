@@ -24,14 +24,16 @@ from harness.errors import RunnerError
 
 SERVICE = shell_service.V2 + b"exec sh -s pocketbench"
 # The shell reads its input byte by byte: a longer command is sooner given to a shell of its own.
-MOST_LINE_BYTES = 8192
+MOST_LINE_BYTES = 4096
 _MOST_IDLE = 4
 _END_SECS = 1.0
 # What the shell itself has to say ("Killed") is not a command's: 9 is where commands write their errors.
 _BEGIN = b"""exec 9>&2 2>/dev/null
+(set +o bgnice) && set +o bgnice
 trap '[ -n "$p" ] && kill -9 "$p"; exit' HUP
 """
-# In the background, because a shell minds no signal while it waits for anything else.
+# In the background, because a shell minds no signal while it waits for anything else; not with a lower priority, which
+# some shells give to that.
 _COMMAND = b"""echo %(mark)b
 (%(line)b) </dev/null 2>&9 9>&- & p=$!; wait $p; c=$?; p=; echo %(mark)b:$c; echo %(mark)b: >&9
 """

@@ -46,6 +46,16 @@ def test_commands_share_a_shell_and_nothing_of_one_reaches_the_next(link: Link, 
     assert sandbox.pids(IDLE_SHELL) == [shell]
 
 
+def test_a_command_runs_as_it_would_in_a_shell_of_its_own(link: Link) -> None:
+    look = [
+        "sh",
+        "-c",
+        "cut -d ')' -f 2 /proc/self/stat | cut -d ' ' -f 18-20; umask; ulimit -a; pwd; env | grep -v ^_=",
+    ]
+    standing, fresh = (link.shell(look, timeout_secs=10, stdin=given).text for given in (b"", b"x"))
+    assert standing == fresh and len(standing.splitlines()) > 5
+
+
 def test_a_command_that_kills_its_whole_session_takes_the_shell_along_and_the_next_call_gets_another(
     link: Link,
 ) -> None:
@@ -96,7 +106,7 @@ def test_a_shell_that_is_killed_during_a_call_is_a_lost_link(link: Link, sandbox
     pids = sandbox.pids(IDLE_SHELL)
     threading.Timer(0.3, lambda: [os.kill(pid, signal.SIGKILL) for pid in pids]).start()
     with pytest.raises(LinkLost):
-        link.shell(["sleep", "2"], timeout_secs=10)
+        link.shell(["sleep", "1"], timeout_secs=10)
     assert said(link, "echo", "well") == "well\n"
 
 
