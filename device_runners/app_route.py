@@ -21,7 +21,7 @@ from pathlib import Path
 
 import msgspec
 
-from device_runners import app_package, dumps, instrument, wire
+from device_runners import app_package, dumps, instrument, routes, wire
 from device_runners.adb.errors import PullFailed
 from device_runners.adb.files import ROOT
 from device_runners.adb.link import Link, checked
@@ -74,13 +74,14 @@ class AppRoute:
         try:
             done = phone.execute(argv, errand)
             response = _pulled(phone.link, package, errand, _ended(done, package).results)
-            return msgspec.structs.replace(response, facts=response.facts | _facts(done) | facts)
         except RunnerError as error:
             _cleaned(phone.link, ["am", "force-stop", package])
             _explain(error, _own_part(_logcat(phone.link, errand.folder), request.run_id), package)
             raise
         finally:
             _cleaned(phone.link, ["rm", "-rf", place])
+        told = _facts(done) | _limited(response, errand) | facts
+        return msgspec.structs.replace(response, facts=response.facts | told)
 
     def _ready(self, phone: Handset, errand: Errand) -> dict[str, str]:
         """The app of the request's runtime, looked at once per session."""
@@ -114,6 +115,12 @@ def _ended(done: Finished, package: str) -> instrument.Ended:
 
 def _facts(done: Finished) -> dict[str, str]:
     return {} if done.ended_s is None else {"ended_uptime_s": f"{done.ended_s:.2f}"}
+
+
+def _limited(response: Response, errand: Errand) -> dict[str, str]:
+    """The shell can neither limit an app's memory nor end it by that, so the limit is held when the app has ended."""
+    used = [result.memory.total_peak_rss_mb for result in response.results if result.memory]
+    return routes.within(max(used, default=0.0), errand.bounds, how=routes.TOLD if used else routes.NOT_TOLD)
 
 
 def _pulled(link: Link, package: str, errand: Errand, results: dict[str, str]) -> Response:

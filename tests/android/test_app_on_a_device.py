@@ -124,13 +124,14 @@ def test_the_package_is_put_there_once_and_taken_away_when_asked(
         folder = tmp_path / str(number)
         folder.mkdir()
         run(runner, asked(folder, builds / "dense.tflite"), folder)
+    runner.close()  # one session at a time holds a phone
     wishes = Phone(tflite_app=str(litert_apk))
     other = connect(link.serial, tell=print)  # closed with its runner
     with closing(AndroidRunner(other, AppRoute(wishes), wishes, Ears(tell=print))) as again:
         assert "app_installed" not in run(again, asked(tmp_path, builds / "dense.tflite"), tmp_path).facts
-    assert installs(link) == before + 1
-    assert app_package.uninstall(link) == ["org.pocketbench.app.litert"]
-    assert app_package.installed(link, "org.pocketbench.app.litert") == ""
+        assert installs(other) == before + 1
+        assert app_package.uninstall(other) == ["org.pocketbench.app.litert"]
+        assert app_package.installed(other, "org.pocketbench.app.litert") == ""
 
 
 def test_an_app_that_is_not_there_is_not_started(link: Link, builds: Path, tmp_path: Path) -> None:

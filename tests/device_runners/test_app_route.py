@@ -15,6 +15,8 @@ from device_runners.app_route import AppRoute
 from device_runners.routes import Errand, Finished
 from device_runners.wire import Response, TensorFile
 from harness.errors import RunnerError
+from harness.process import Bounds
+from harness.records import Memory
 from tests.device_runners.test_instrument import CRASHED, NOT_THERE
 from tests.fakes import phones
 from tests.fakes.links import FakeLink
@@ -64,6 +66,32 @@ def test_the_app_is_given_a_job_and_its_answer_comes_back(tmp_path: Path) -> Non
     assert wire.read_request(tmp_path / "pushed.json") == task.request
     assert response.results[0].build == "tflite/fp32" and response.facts["ended_uptime_s"] == "99.00"
     assert ("rm", "-rf", PLACE) in link.asked
+
+
+@pytest.mark.parametrize(
+    ("used_mb", "most_mb", "fact"),
+    [
+        (300.0, 400, "400 MB, held against what the app tells at its end"),
+        (None, 400, "400 MB, not held: the app tells no memory"),
+        (300.0, 0, None),
+        (500.0, 400, "above"),
+    ],
+)
+def test_the_limit_of_memory_is_held_when_the_app_has_ended_and_that_is_said(
+    tmp_path: Path, used_mb: float | None, most_mb: int, fact: str | None
+) -> None:
+    link = phones.phone()
+    task = msgspec.structs.replace(errand(tmp_path), bounds=Bounds(timeout_secs=30, memory_limit_mb=most_mb))
+    response = answered(link, task)
+    memory = None if used_mb is None else Memory(peak_rss_mb=10.0, total_peak_rss_mb=used_mb)
+    results = (msgspec.structs.replace(response.results[0], memory=memory),)
+    link.files[f"{PLACE}/response.json"] = msgspec.json.encode(msgspec.structs.replace(response, results=results))
+    if fact == "above":
+        with pytest.raises(RunnerError, match="used 500 MB, above its limit of 400 MB") as raised:
+            AppRoute().serve(Desk(link, finished()), task)
+        assert "logcat" not in str(raised.value) and ("rm", "-rf", PLACE) in link.asked
+    else:
+        assert AppRoute().serve(Desk(link, finished()), task).facts.get("memory_limit") == fact
 
 
 def test_outputs_are_pulled_with_the_size_that_they_must_have(tmp_path: Path) -> None:
