@@ -58,6 +58,7 @@ class AndroidRunner:
 
     def device(self) -> Device:
         if self._identity is None:
+            self._hold.check()
             self._identity = identity.look(self._link)
         return identity.with_state(self._identity, state.read(self._link))
 

@@ -71,8 +71,7 @@ def ensure(phone: Handset, runtime: Runtime, apk: Path | None) -> dict[str, str]
         return facts | {"app_sha256": there}
     wanted = _sha256(apk)
     if there != wanted:
-        _install(phone, package, apk)
-        facts["app_installed"] = "now"
+        facts |= {"app_installed": "now", "app_compiled": _install(phone, package, apk)}
     return facts | {"app_sha256": wanted}
 
 
@@ -86,8 +85,9 @@ def uninstall(link: Link) -> list[str]:
     return gone
 
 
-def _install(phone: Handset, package: str, apk: Path) -> None:
-    """What was installed is compiled ahead, so that the loop is not interpreted; a phone may refuse that in peace."""
+def _install(phone: Handset, package: str, apk: Path) -> str:
+    """What was installed is compiled ahead, so that the loop is not interpreted; a phone may refuse that, and what came
+    of it is returned."""
     place = phone.stored(apk, mode=0o644)
     output = phone.link.shell(["pm", "install", "-r", place], timeout_secs=_INSTALL_SECS)
     said = " ".join(dumps.text_of(output.stdout + b" " + output.stderr).split())
@@ -97,7 +97,9 @@ def _install(phone: Handset, package: str, apk: Path) -> None:
         raise RunnerError(f"{phone.link.serial} did not install {apk.name}: {why}", remedy=remedy)
     if not installed(phone.link, package):
         raise RunnerError(f"{apk} was installed and is not {package}", remedy="name the app of that runtime")
-    phone.link.shell(["cmd", "package", "compile", "-m", "speed", "-f", package], timeout_secs=_INSTALL_SECS)
+    done = phone.link.shell(["cmd", "package", "compile", "-m", "speed", "-f", package], timeout_secs=_INSTALL_SECS)
+    said = " ".join(dumps.text_of(done.stdout + b" " + done.stderr).split())
+    return "ahead" if done.code == 0 and "Success" in said else f"not ahead: {said[:200] or 'it said nothing'}"
 
 
 def _sha256(apk: Path) -> str:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import msgspec
 
-from device_runners import app_package, dumps, instrument, wire
+from device_runners import app_package, dumps, instrument, routes, wire
 from device_runners.adb.errors import PullFailed
 from device_runners.adb.files import ROOT
 from device_runners.adb.link import Link, checked
@@ -35,6 +35,8 @@ _FILE = re.compile(rf"{OUTPUTS}/[A-Za-z0-9_][A-Za-z0-9_.-]{{0,200}}")
 _PULL_SECS, _SHORT_SECS = 300.0, 30.0
 _MOST_OUTPUT_BYTES = 4 * 2**30
 _LOGCAT_LINES = "400"
+_BEGINNING = "beginning run "  # Job.java says so before all else
+_OWN_WORDS = re.compile(r"\bpocketbench *(?:\( *\d+\))?: ")  # its tag in the log, in whatever form a phone prints
 _OWN_DEADLINE = 0.9  # of the time allowed: the app ends by itself, and tells what it has, before it is ended
 # "$1" our folder, "$2" the job's. The app takes a job that nobody but the shell can have written, and adb's daemon
 # gives everybody the rights that the owner has.
@@ -72,13 +74,14 @@ class AppRoute:
         try:
             done = phone.execute(argv, errand)
             response = _pulled(phone.link, package, errand, _ended(done, package).results)
-            return msgspec.structs.replace(response, facts=response.facts | _facts(done) | facts)
         except RunnerError as error:
             _cleaned(phone.link, ["am", "force-stop", package])
-            _explain(error, _logcat(phone.link, errand.folder), package)
+            _explain(error, _own_part(_logcat(phone.link, errand.folder), request.run_id), package)
             raise
         finally:
             _cleaned(phone.link, ["rm", "-rf", place])
+        told = _facts(done) | _limited(response, errand) | facts
+        return msgspec.structs.replace(response, facts=response.facts | told)
 
     def _ready(self, phone: Handset, errand: Errand) -> dict[str, str]:
         """The app of the request's runtime, looked at once per session."""
@@ -91,11 +94,13 @@ class AppRoute:
         (runtime,) = runtimes
         if runtime not in self._facts:
             self._facts[runtime] = app_package.ensure(phone, runtime, self._files[runtime])
+            _cleaned(phone.link, ["rm", "-rf", f"{app_package.media(app_package.PACKAGES[runtime])}/runs"])
         return self._facts[runtime]
 
 
 def _cleaned(link: Link, argv: list[str]) -> None:
-    """Tidying up does not replace the reason why something went wrong; what stays is cleaned by the next session."""
+    """Tidying up does not replace the reason why something went wrong; what stays is cleaned by the next session,
+    before its first run in the app."""
     with contextlib.suppress(RunnerError):
         link.shell(argv, timeout_secs=30)
 
@@ -112,40 +117,47 @@ def _facts(done: Finished) -> dict[str, str]:
     return {} if done.ended_s is None else {"ended_uptime_s": f"{done.ended_s:.2f}"}
 
 
+def _limited(response: Response, errand: Errand) -> dict[str, str]:
+    """The shell can neither limit an app's memory nor end it by that, so the limit is held when the app has ended."""
+    used = [result.memory.total_peak_rss_mb for result in response.results if result.memory]
+    return routes.within(max(used, default=0.0), errand.bounds, how=routes.TOLD if used else routes.NOT_TOLD)
+
+
 def _pulled(link: Link, package: str, errand: Errand, results: dict[str, str]) -> Response:
     """The response and its outputs, checked: it comes from a device."""
     target, run = errand.folder / "response.json", errand.request.run_id
     target.unlink(missing_ok=True)
-    place = f"{app_package.media(package)}/runs/{run}"
-    _fetch(link, package, f"{run}/response.json", target)
+    _fetch(link, package, f"{run}/response.json", target, most_bytes=wire.MAX_JSON_BYTES)
     told = results.get("response_sha256", "")
-    if told and told != hashlib.sha256(target.read_bytes()).hexdigest():
-        raise RunnerError("the response that arrived is not the one that the app wrote", remedy="measure again")
+    if told != hashlib.sha256(target.read_bytes()).hexdigest():
+        wrote = "the one that the app wrote" if told else "known to be whole: the app told no sum of it"
+        raise RunnerError(f"the response that arrived is not {wrote}", remedy="measure again")
     response = wire.read_response(target)
     results_ = []
     for result in response.results:
-        files = tuple(_output(link, place, errand, file) for file in result.output_files)
+        files = tuple(_output(link, package, errand, file) for file in result.output_files)
         results_.append(msgspec.structs.replace(result, output_files=files))
     return msgspec.structs.replace(response, results=tuple(results_))
 
 
-def _fetch(link: Link, package: str, name: str, target: Path) -> None:
+def _fetch(link: Link, package: str, name: str, target: Path, *, most_bytes: int) -> None:
     """By a pull, else through the app's own provider, where a phone does not let the shell into the media folder."""
     try:
         source = f"{app_package.media(package)}/runs/{name}"
-        link.pull(source, target, most_bytes=wire.MAX_JSON_BYTES, timeout_secs=_PULL_SECS)
+        link.pull(source, target, most_bytes=most_bytes, timeout_secs=_PULL_SECS)
         return
     except PullFailed as error:
         argv = ["content", "read", "--uri", f"content://{package}.results/{name}"]
         output = link.shell(argv, timeout_secs=_PULL_SECS)
-        if output.code or not output.stdout or len(output.stdout) > wire.MAX_JSON_BYTES:
-            raise RunnerError(f"the app's response cannot be read: {error.message}", remedy="see the log") from error
+        if output.code or not output.stdout or len(output.stdout) > most_bytes:
+            what = "the app's response" if name.endswith("/response.json") else name.partition("/")[2]
+            raise RunnerError(f"{what} cannot be read: {error.message}", remedy="see the log") from error
     target.write_bytes(output.stdout)
 
 
-def _output(link: Link, place: str, errand: Errand, file: TensorFile) -> TensorFile:
+def _output(link: Link, package: str, errand: Errand, file: TensorFile) -> TensorFile:
     """One file of outputs; its name and its size are what they may be, or it is refused."""
-    if not _FILE.fullmatch(file.path) or ".." in file.path:
+    if not _FILE.fullmatch(file.path):
         raise RunnerError(f"the app named {file.path[:100]!r} as an output file", remedy="use the app of this version")
     itemsize = _itemsize(file.dtype)
     expected = file.samples * itemsize
@@ -155,7 +167,7 @@ def _output(link: Link, place: str, errand: Errand, file: TensorFile) -> TensorF
         raise RunnerError(f"{file.path} would be {expected} bytes", remedy="judge with fewer evaluation samples")
     target = errand.folder / file.path
     target.parent.mkdir(exist_ok=True)
-    link.pull(f"{place}/{file.path}", target, most_bytes=max(expected, 1), timeout_secs=_PULL_SECS)
+    _fetch(link, package, f"{errand.request.run_id}/{file.path}", target, most_bytes=max(expected, 1))
     if target.stat().st_size != expected:
         raise RunnerError(f"{file.path} has {target.stat().st_size} bytes where {expected} were told")
     return msgspec.structs.replace(file, path=str(target))
@@ -184,10 +196,20 @@ def _logcat(link: Link, folder: Path) -> str:
     return text
 
 
-def _explain(error: RunnerError, logcat: str, package: str) -> None:
-    """Adds what the log says about the app's end: why, where it is one of the usual ones, else its last words."""
+def _own_part(logcat: str, run: str) -> list[str]:
+    """Its lines from the run's beginning on, where the app told that: what killed an earlier one did not kill this."""
     lines = [line.strip() for line in logcat.splitlines() if line.strip()]
-    why = _why(lines, package) or (f"; logcat ends with: {lines[-1][:200]}" if lines else "")
+    begun = [number for number, line in enumerate(lines) if line.endswith(f"{_BEGINNING}{run}")]
+    return lines[begun[-1] :] if begun else lines
+
+
+def _explain(error: RunnerError, lines: list[str], package: str) -> None:
+    """Adds what the log says about the app's end: why, where it is one of the usual ones, else the app's last words,
+    else the log's."""
+    why = _why(lines, package)
+    if lines and not why:
+        own = [line for line in lines if _OWN_WORDS.search(line)]
+        why = f"; its last words: {own[-1][:200]}" if own else f"; logcat ends with: {lines[-1][:200]}"
     error.message += why
     error.args = (error.message,)
     error.remedy = f"{error.remedy}; logcat.txt has more" if error.remedy else "see logcat.txt"

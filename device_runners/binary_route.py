@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from device_runners import printed
+from device_runners import printed, routes
 from device_runners.adb.link import checked
 from device_runners.printed import Printed
 from device_runners.routes import Errand, Finished, Handset, how_ended
@@ -72,6 +72,7 @@ class BinaryRoute:
             told, done = self._executor_runner(phone, errand, program)
         self._mean_us[build.sha256] = told.timed.mean_us
         facts = {} if done.ended_s is None else {"ended_uptime_s": f"{done.ended_s:.2f}"}
+        facts |= routes.within((done.peak_kb or 0) / 1024, errand.bounds, how=routes.WATCHED)
         return Response(
             run_id=request.run_id, started=started, results=(_result(build, told, done, errand),), facts=facts
         )

@@ -17,6 +17,7 @@ from harness.records import Record
 
 Grade = Literal["ok", "warning", "failed"]
 FEWEST_FREE_MB = 1024
+FIRST_TO_PAIR = (30,)  # of adb
 OLDEST_API = 24  # Android 7: sha256sum, and exit codes over adb
 _SCRIPT = """
 echo "@@free"; df -k /data/local/tmp 2>/dev/null
@@ -74,7 +75,7 @@ def examine(serials: tuple[str, ...] = ()) -> Iterator[Check]:
 
 def _computer() -> Iterator[Check]:
     try:
-        yield Check(where=HERE, what=f"adb is {server.program()}", grade="ok")
+        yield from _adb(server.program())
     except RunnerError as error:
         yield Check(where=HERE, what=error.message, grade="failed", remedy=error.remedy)
     for path in keys.known():
@@ -87,6 +88,19 @@ def _computer() -> Iterator[Check]:
         yield Check(where=HERE, what=f"emulator is {emulator.program()}", grade="ok")
     except RunnerError:
         yield Check(where=HERE, what="no Android emulator (only needed for device: emulator:NAME)", grade="ok")
+
+
+def _adb(program: str) -> Iterator[Check]:
+    version = server.version(program)
+    words = f", version {'.'.join(map(str, version))}" if version else ""
+    yield Check(where=HERE, what=f"adb is {program}{words}", grade="ok")
+    if version and version < FIRST_TO_PAIR:
+        yield Check(
+            where=HERE,
+            what=f"this adb cannot pair with phones over Wi-Fi; version {FIRST_TO_PAIR[0]} was the first that could",
+            grade="warning",
+            remedy="only where you want to pair: unpack newer platform-tools, and name their program in ADB",
+        )
 
 
 def _phone(serial: str) -> Iterator[Check]:
@@ -126,7 +140,7 @@ def _identity(link: Link) -> Iterator[Check]:
 
 
 def _state(link: Link) -> Iterator[Check]:
-    found = state.obstacles(state.read(link))
+    found = [*listing.in_use(link), *state.obstacles(state.read(link))]
     for one in found:
         yield Check(where=link.serial, what=one.what, grade="failed" if one.stops else "warning", remedy=one.remedy)
     if not found:

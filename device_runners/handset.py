@@ -100,7 +100,7 @@ class PhoneHandset:
         self._count += 1
         job = runs.Job(
             run_id=f"{errand.request.run_id}-{self._count}",
-            argv=tuple(routes.words(argv, watch_memory=watch_memory)),
+            argv=tuple(routes.words(argv, most_mb=errand.bounds.memory_limit_mb if watch_memory else None)),
             limit_secs=errand.bounds.timeout_secs,
             watchdog_secs=max(0.5, min(5.0, errand.bounds.timeout_secs / 10)),
             poll_secs=self._poll_secs,
@@ -113,7 +113,10 @@ class PhoneHandset:
             raise RunnerError(
                 f"on the phone: {last.reason}", remedy=f"see {errand.folder / 'worker.log'}; or raise timeout_secs"
             )
-        return routes.finished(last.code, output)
+        done = routes.finished(last.code, output)
+        if done.peak_kb is not None:
+            routes.within(done.peak_kb / 1024, errand.bounds, how=routes.WATCHED)
+        return done
 
     def background(self, argv: Sequence[str], run_id: str, secs: float) -> runs.Job:
         """A command beside whatever else is run; nobody looks at it, and it lives no longer than this."""

@@ -6,8 +6,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 
-from device_runners import choice, identity, state
+from device_runners import choice, hold, identity, state
 from device_runners.adb.connect import connect
+from device_runners.adb.link import Link
 from device_runners.host import HostRunner
 from device_runners.state import Obstacle
 from harness.errors import RunnerError
@@ -61,11 +62,17 @@ def look(serial: str) -> Seen:
     try:
         now = state.read(link)
         device = identity.with_state(identity.look(link), now)
-        return Seen(device=device, obstacles=tuple(state.obstacles(now)))
+        return Seen(device=device, obstacles=(*in_use(link), *state.obstacles(now)))
     except RunnerError as error:
         return _lost(serial, error)
     finally:
         link.close()
+
+
+def in_use(link: Link) -> list[Obstacle]:
+    """That another session measures on it, if one does."""
+    there = hold.other(link)
+    return [Obstacle(what=f"it is in use by {there.who}", remedy=hold.FREE, stops=True)] if there else []
 
 
 def shut(serial: str, model: str, condition: str) -> Seen:

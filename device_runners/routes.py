@@ -14,23 +14,30 @@ from typing import Protocol
 from device_runners.adb.files import ROOT
 from device_runners.adb.link import Link
 from device_runners.wire import Request, Response
+from harness.errors import RunnerError
 from harness.process import Bounds
 from harness.records import Record
 
 ERRANDS = f"{ROOT}/jobs"  # a folder each; what the app writes is the only thing of ours that lies elsewhere
+WATCHED = "watched on the phone, where it is ended above it"
+TOLD, NOT_TOLD = "held against what the app tells at its end", "not held: the app tells no memory"
 _ENDED = re.compile(r"^pocketbench-ended (\d+\.\d+)$", re.MULTILINE)
 _PEAK = re.compile(r"^pocketbench-peak VmHWM:\s+(\d+) kB$", re.MULTILINE)
 
-# Runs the rest of its words, and says when it ended on the phone's clock; "$1" yes: and what its peak of memory was,
-# which /proc tells only while it lives.
+# Runs the rest of its words, and says when it ended on the phone's clock; unless "$1" is no: and what its peak of
+# memory was, which /proc tells only while it lives, and ends it above so many kB. Not by `ulimit -v`: Android's own
+# allocator sets gigabytes of addresses aside without using them.
 WRAPPED = """
-look=$1; shift
-if [ "$look" = yes ]; then
+most=$1; shift
+if [ "$most" != no ]; then
   "$@" & pid=$!
   peak=
   while [ -d "/proc/$pid" ]; do
     line=$(grep VmHWM "/proc/$pid/status" 2>/dev/null)
-    if [ -n "$line" ]; then peak=$line; fi
+    if [ -n "$line" ]; then
+      peak=$line kb=${line% kB}
+      if [ "$most" -gt 0 ] && [ "${kb##*[!0-9]}" -gt "$most" ]; then kill -9 "$pid"; fi
+    fi
     sleep 0.3
     kill -0 "$pid" 2>/dev/null || break
   done
@@ -74,7 +81,7 @@ class Handset(Protocol):
 
     def execute(self, argv: Sequence[str], errand: Errand, *, watch_memory: bool = False) -> Finished:
         """Run a command detached to its end, its output in the errand's folder; RunnerError when it has to be killed
-        there, or when the phone does not come back."""
+        there, or when the phone does not come back. watch_memory: and end it above errand.bounds.memory_limit_mb."""
 
     def stored(self, file: Path, *, mode: int) -> str:
         """Where a file of this computer lies on the phone, pushed if it is not there yet."""
@@ -94,9 +101,21 @@ class Route(Protocol):
         """A response whose output files, if any, lie in errand.folder. RunnerError: nothing came back."""
 
 
-def words(argv: Sequence[str], *, watch_memory: bool) -> list[str]:
-    """A command in our wrapper, for a device's shell to run."""
-    return ["sh", "-c", WRAPPED, "pocketbench", "yes" if watch_memory else "no", *argv]
+def words(argv: Sequence[str], *, most_mb: int | None) -> list[str]:
+    """A command in our wrapper, for a device's shell to run. most_mb: of its memory, 0 for any, which is then watched;
+    None: it is not watched."""
+    return ["sh", "-c", WRAPPED, "pocketbench", "no" if most_mb is None else str(1024 * most_mb), *argv]
+
+
+def within(used_mb: float, bounds: Bounds, *, how: str) -> dict[str, str]:
+    """How its limit of memory is held, as a fact; RunnerError when a process used more."""
+    most_mb = bounds.memory_limit_mb
+    if 0 < most_mb < used_mb:
+        raise RunnerError(
+            f"on the phone: used {used_mb:.0f} MB, above its limit of {most_mb} MB ({how})",
+            remedy="raise settings.memory_limit_mb in bench.yaml, or make the model smaller",
+        )
+    return {"memory_limit": f"{most_mb} MB, {how}"} if most_mb else {}
 
 
 def finished(code: int, output: str) -> Finished:

@@ -38,6 +38,7 @@ _Message = TypeVar("_Message", "Request", "Response")
 _MOST = 2**53  # what every JSON reader counts to without loss
 Count = Annotated[int, msgspec.Meta(ge=0, le=_MOST)]
 Positive = Annotated[int, msgspec.Meta(ge=1, le=_MOST)]
+Threads = Annotated[int, msgspec.Meta(ge=1, le=1024)]  # runtimes make as many as they are asked for
 Seconds = Annotated[float, msgspec.Meta(ge=0)]
 
 
@@ -66,7 +67,7 @@ class Timing(Record, frozen=True, kw_only=True):
     """
 
     accelerator: Accelerator = "cpu"
-    num_threads: Positive
+    num_threads: Threads
     warmup_runs: Count
     warmup_min_secs: Seconds
     warmup_max_secs: Seconds

@@ -31,7 +31,7 @@ def thermal_limited(facts: Facts) -> str:
     """A thermal status above none at any time, a wait for it to cool that was given up, or a clock limit that fell."""
     restarts = _restarts(facts)
     seen = []
-    worst = max(_numbers(restarts, "thermal_status"), default=0.0)
+    worst = max(_numbers(restarts, "thermal_status", "before", "during", "after"), default=0.0)
     if worst > 0:
         seen.append(f"thermal status {worst:.0f} ({STATUS_WORDS[min(int(worst), len(STATUS_WORDS) - 1)]})")
     if warm := [restart.facts["still_warm"] for restart in restarts if restart.facts.get("still_warm")]:
@@ -65,6 +65,22 @@ def charger_changed(facts: Facts) -> str:
 
 def screen_off(facts: Facts) -> str:
     return _share(facts, "awake", "no", "with the screen off")
+
+
+def not_in_front(facts: Facts) -> str:
+    """As the app itself saw it, at each block's end."""
+    return _share_of_app(
+        facts, "on_top_throughout", "false", "with something else in front of the app, or the screen off"
+    )
+
+
+def debuggable(facts: Facts) -> str:
+    return _share_of_app(facts, "debuggable", "true", "in a debuggable app")
+
+
+def delegate_untold(facts: Facts) -> str:
+    told = {restart.facts.get("delegate_share", "") for restart in _restarts(facts)} - {""}
+    return "; ".join(sorted(told))
 
 
 def busy(facts: Facts) -> str:
@@ -119,6 +135,13 @@ def _powered(facts: Facts) -> set[str]:
     restarts = _restarts(facts)
     told = [restart.facts.get(f"powered_by_{when}", "") for restart in restarts for when in ("before", "after")]
     return {one for one in told if one}
+
+
+def _share_of_app(facts: Facts, name: str, value: str, words: str) -> str:
+    """In how many restarts the app told this."""
+    restarts = _restarts(facts)
+    seen = [restart for restart in restarts if restart.facts.get(name) == value]
+    return f"{len(seen)} of {len(restarts)} restarts {words}" if seen else ""
 
 
 def _share(facts: Facts, name: str, value: str, words: str) -> str:

@@ -48,6 +48,23 @@ PHONE: dict[str, Doubt] = {
         seen=doubts_phone.screen_off,
         doubts=(*CLOCK, "sustained"),
     ),
+    "NOT-IN-FRONT": Doubt(
+        summary="the app was not what the phone showed, and phones put what is behind on slow cores",
+        advice="leave the phone alone while it measures; switch off what pops up: calls, alarms, locks, other screens",
+        seen=doubts_phone.not_in_front,
+        doubts=(*CLOCK, "sustained"),
+    ),
+    "DEBUGGABLE-APP": Doubt(
+        summary="the app could be debugged, and Android runs such apps slower",
+        advice="measure with the build type `benchmark` (docs/android_app.md)",
+        seen=doubts_phone.debuggable,
+        doubts=(*CLOCK, "sustained", "memory"),
+    ),
+    "DELEGATE-UNKNOWN": Doubt(
+        summary="nobody tells how much of the model the accelerator runs, and how much the CPU",
+        advice="hold it against the same build on the CPU",
+        seen=doubts_phone.delegate_untold,
+    ),
     "BUSY-DEVICE": Doubt(
         summary="the phone was doing something else",
         advice="let it settle after a start or an update, close apps, switch on airplane mode",

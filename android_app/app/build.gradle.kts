@@ -31,10 +31,12 @@ android {
             applicationIdSuffix = ".litert"
             buildConfigField("String", "RUNTIME_VERSION", "\"${libs.versions.litert.get()}\"")
         }
+        // One package, whichever backend is in it: the one that is installed is the one that `executorch_app` names.
         for (variant in listOf("executorch", "executorchVulkan", "executorchQnn")) {
             create(variant) {
                 dimension = "runtime"
-                applicationIdSuffix = "." + variant.lowercase()
+                applicationIdSuffix = ".executorch"
+                versionNameSuffix = variant.removePrefix("executorch").lowercase().let { if (it.isEmpty()) it else "-$it" }
                 buildConfigField("String", "RUNTIME_VERSION", "\"${libs.versions.executorch.get()}\"")
             }
         }
@@ -67,6 +69,12 @@ android {
     lint {
         abortOnError = true
     }
+}
+
+// What androidx brings along beside code: work of its own some seconds after each start, and an exported receiver.
+configurations.configureEach {
+    exclude(group = "androidx.profileinstaller")
+    exclude(group = "androidx.startup")
 }
 
 dependencies {

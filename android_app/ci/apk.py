@@ -7,6 +7,7 @@ Google's Maven: it installs, and each run in it fails with the reason. What Grad
 
 from __future__ import annotations
 
+import re
 import sys
 import tomllib
 import zipfile
@@ -107,8 +108,9 @@ class _Assembly:
 
 
 def _manifest(flavour: str) -> str:
-    """The app's own, with what Gradle's merger would fill in."""
+    """The app's own, with what Gradle's merger would fill in, and without what is said to the merger alone."""
     text = (MAIN / "AndroidManifest.xml").read_text(encoding="utf-8")
+    text = re.sub(r' *<[\w-]+ tools:node="removeAll" />\n|\s+xmlns:tools="[^"]*"', "", text)
     package = f"{PACKAGE}.{flavour}"
     return text.replace("${applicationId}", package).replace("<manifest ", f'<manifest package="{package}" ', 1)
 

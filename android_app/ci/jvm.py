@@ -25,8 +25,8 @@ CORE, HOST = tools.APP / "core/src/main/java", tools.APP / "host/src/main/java"
 SHIMS = tools.APP / "host/src/main/cpp"
 MAIN, INSTRUMENT = "org.pocketbench.host.Main", "org.pocketbench.host.Instrument"
 # Serial: no collector's threads beside what is timed. A heap that is there before memory is marked.
-JVM_OPTIONS = ("-XX:+UseSerialGC", "-Xms64m", "-Xmx1g", "-XX:+AlwaysPreTouch", "-XX:MaxDirectMemorySize=8g")
-JVM_OPTIONS += ("-XX:-UsePerfData", "-Xshare:auto")
+_HEAP = ("-XX:+UseSerialGC", "-Xms64m", "-Xmx1g", "-XX:+AlwaysPreTouch", "-XX:MaxDirectMemorySize=8g")
+JVM_OPTIONS = (*_HEAP, "-XX:-UsePerfData", "-Xshare:auto")
 _COMPILE = Bounds(timeout_secs=300)
 _C10 = "executorch/include/executorch/runtime/core/portable_type/c10"
 _LIBRARIES = ("executorch", "executorch_kernels_optimized", "executorch_backend_xnnpack", "executorch_threadpool")

@@ -2,9 +2,10 @@ plugins {
     `java-library`
 }
 
-java {
-    sourceCompatibility = JavaVersion.VERSION_1_8
-    targetCompatibility = JavaVersion.VERSION_1_8
+// Not source and target alone: against the classes of a newer JDK, ByteBuffer.clear() becomes a method that Android has
+// since version 10 only.
+tasks.withType<JavaCompile>().configureEach {
+    options.release = 8
 }
 
 dependencies {

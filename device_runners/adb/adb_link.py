@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
-from device_runners.adb import shell_service, sync_service
+from device_runners.adb import shell_service, standing, sync_service
 from device_runners.adb.channel import Channel, Dialler
 from device_runners.adb.line import Patience
 from device_runners.adb.link import How, Output
 from device_runners.adb.quoting import command, script_words
 from device_runners.adb.shell_service import Piece
+from device_runners.adb.standing import MOST_LINE_BYTES, Pool, StandingShell
 from harness.errors import RunnerError
 
 
@@ -22,6 +24,8 @@ class AdbLink:
     def __init__(self, serial: str, how: How, dialler: Dialler, *, silence_secs: float = 0.0) -> None:
         self._serial, self._how, self._dialler = serial, how, dialler
         self._silence_secs = silence_secs or (60.0 if how == "server" else 15.0)
+        self._shells = Pool(self._standing, StandingShell.end)
+        self._transfers = Pool(partial(dialler.open, sync_service.SERVICE), Channel.close)
 
     @property
     def serial(self) -> str:
@@ -33,6 +37,10 @@ class AdbLink:
 
     def shell(self, argv: Sequence[str], *, timeout_secs: float, stdin: bytes = b"") -> Output:
         patience = Patience(timeout_secs, f"{argv[0] if argv else 'a command'} on {self._serial}")
+        line = command(argv)
+        if not stdin and len(line) <= MOST_LINE_BYTES and "shell_v2" in self._dialler.features():
+            with self._shells.taken(patience) as shell:
+                return shell.run(line)
         with self._running(argv, stdin, patience) as pieces:
             return shell_service.collect(pieces)
 
@@ -46,19 +54,29 @@ class AdbLink:
 
     def push(self, source: Path, target: str, *, mode: int = 0o644, timeout_secs: float) -> None:
         patience = Patience(timeout_secs, f"pushing {source.name} to {self._serial}", silence_secs=self._silence_secs)
-        with contextlib.closing(self._dialler.open(sync_service.SERVICE, patience)) as channel:
+        with self._transfers.taken(patience) as channel:
             sync_service.push(channel, source, target, mode=mode)
 
     def pull(self, source: str, target: Path, *, most_bytes: int, timeout_secs: float) -> None:
         patience = Patience(timeout_secs, f"pulling {source} from {self._serial}", silence_secs=self._silence_secs)
-        with contextlib.closing(self._dialler.open(sync_service.SERVICE, patience)) as channel:
+        with self._transfers.taken(patience) as channel:
             sync_service.pull(channel, source, target, most_bytes=most_bytes)
 
     def features(self) -> frozenset[str]:
         return self._dialler.features()
 
     def close(self) -> None:
+        self._shells.close()
+        self._transfers.close()
         self._dialler.close()
+
+    def _standing(self, patience: Patience) -> StandingShell:
+        channel = self._dialler.open(standing.SERVICE, patience)
+        try:
+            return StandingShell(channel)
+        except BaseException:
+            channel.close()
+            raise
 
     @contextlib.contextmanager
     def _running(self, argv: Sequence[str], stdin: bytes, patience: Patience) -> Iterator[Iterator[Piece]]:

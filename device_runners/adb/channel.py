@@ -10,7 +10,10 @@ from device_runners.adb.line import Buffer, Patience
 
 
 class Channel(Protocol):
-    """A stream of bytes each way, used by one thread and closed by it."""
+    """A stream of bytes each way, used by one thread at a time. patience: of the operation that it serves; a channel
+    that is kept open serves one after the other."""
+
+    patience: Patience
 
     @property
     def piece_bytes(self) -> int:
@@ -48,6 +51,11 @@ class Reader:
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
         self._piece = memoryview(b"")
+
+    @property
+    def left(self) -> int:
+        """How many bytes have come that nobody has taken yet."""
+        return len(self._piece)
 
     def exactly(self, size: int) -> bytes | memoryview:
         """So many bytes; LinkLost when the service ends before."""

@@ -84,7 +84,7 @@ class DirectChannel:
     """One service on a connection of its own; satisfies `Channel`."""
 
     def __init__(self, wire: Wire, ids: tuple[int, int], patience: Patience, give_back: Callable[[Wire], None]) -> None:
-        self._wire, self._ids, self._patience, self._give_back = wire, ids, patience, give_back
+        self._wire, self._ids, self.patience, self._give_back = wire, ids, patience, give_back
         self._heard: list[bytes] = []
         self._ended = self._closed = False
 
@@ -100,7 +100,7 @@ class DirectChannel:
         for start in range(0, len(whole), self.piece_bytes):
             if self._ended:
                 break
-            self._wire.put(constants.WRTE, self._ids, [whole[start : start + self.piece_bytes]], self._patience)
+            self._wire.put(constants.WRTE, self._ids, [whole[start : start + self.piece_bytes]], self.patience)
             while not self._ended and self._next() != constants.OKAY:
                 continue
         if self._ended and not self._heard:
@@ -128,14 +128,14 @@ class DirectChannel:
 
     def _next(self) -> bytes:
         """Take in one packet; those of streams that were closed before are passed over."""
-        word, _, ours, data = self._wire.take(self._patience)
+        word, _, ours, data = self._wire.take(self.patience)
         if ours != self._ids[0]:
             return b""
         if word == constants.WRTE:
-            self._wire.put(constants.OKAY, self._ids, [], self._patience)
+            self._wire.put(constants.OKAY, self._ids, [], self.patience)
             self._heard.append(bytes(data))
         elif word == constants.CLSE:
-            self._wire.put(constants.CLSE, self._ids, [], self._patience)
+            self._wire.put(constants.CLSE, self._ids, [], self.patience)
             self._ended = True
         return word
 

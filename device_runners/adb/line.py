@@ -107,6 +107,8 @@ class Line:
         self._socket.close()
 
     def _wait(self, event: int, patience: Patience) -> None:
+        if event == select.POLLIN:  # acknowledged at once, for a sender with more to say may wait for that
+            self._tried(self._socket.setsockopt, socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
         unsent = self._unsent()
         while not _poll(self._socket, event, patience.next_wait()):
             before, unsent = unsent, self._unsent()

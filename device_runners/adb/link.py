@@ -49,7 +49,8 @@ class Link(Protocol):
         """Which of the three ways it is."""
 
     def shell(self, argv: Sequence[str], *, timeout_secs: float, stdin: bytes = b"") -> Output:
-        """Run one command to its end. A command that was given up may still run there: see `runs` for long ones."""
+        """Run one command to its end. A command that was given up may still run there: see `runs` for long ones.
+        What it leaves running must write to files: what that says while another command runs may be taken for its."""
 
     def script(self, text: str, arguments: Sequence[str] = (), *, timeout_secs: float) -> Output:
         """Run a fixed shell script of ours; `arguments` are its "$1", "$2" ... and never part of its text."""

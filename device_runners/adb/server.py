@@ -146,11 +146,11 @@ class ServerChannel:
     piece_bytes = _PIECE_BYTES
 
     def __init__(self, line: Line, patience: Patience, lost: Callable[[], None]) -> None:
-        self._line, self._patience, self._lost = line, patience, lost
+        self._line, self.patience, self._lost = line, patience, lost
 
     def send(self, parts: Sequence[Buffer]) -> None:
         try:
-            self._line.send(parts, self._patience)
+            self._line.send(parts, self.patience)
         except LinkLost:
             self._lost()
             if not self.waiting():  # else the device's reason is there to be read
@@ -158,7 +158,7 @@ class ServerChannel:
 
     def receive(self) -> bytes:
         try:
-            return self._line.receive(_PIECE_BYTES, self._patience)
+            return self._line.receive(_PIECE_BYTES, self.patience)
         except LinkLost:
             self._lost()
             raise
@@ -183,6 +183,18 @@ def program() -> str:
     if not named:
         raise DeviceUnreachable("there is no adb server and no program adb to start one", remedy=_INSTALL)
     return named
+
+
+def version(adb: str) -> tuple[int, ...]:
+    """Of the program, such as (34, 0, 5); empty where it does not tell."""
+    with tempfile.TemporaryDirectory(prefix="pocketbench-adb-") as folder:
+        log = Path(folder, "log")
+        try:
+            execute([adb, "version"], bounds=Bounds(timeout_secs=20), log=log)
+        except ProcessError:
+            return ()
+        found = re.search(r"^Version (\d+(?:\.\d+)*)", log.read_text(errors="replace"), re.MULTILINE)
+    return tuple(int(part) for part in found[1].split(".")) if found else ()
 
 
 def start(port: int, patience: Patience) -> None:

@@ -15,30 +15,30 @@ V1 = b"shell:"
 NO_INPUT = b" </dev/null"  # cheaper than to open an input and to end it
 MOST_STDIN_BYTES = 65536  # all of it is written before the first answer is read
 MOST_OUTPUT_BYTES = 64 * 2**20
-_STDIN, _STDOUT, _STDERR, _EXIT, _CLOSE_STDIN = range(5)
+STDIN, STDOUT, STDERR, EXIT, CLOSE_STDIN = range(5)
 
-Piece = tuple[int, bytes]  # (_STDOUT, _STDERR or _EXIT; bytes, or the exit code as one byte)
+Piece = tuple[int, bytes]  # (STDOUT, STDERR or EXIT; bytes, or the exit code as one byte)
 
 
 def collect(pieces: Iterator[Piece]) -> Output:
     """All that a command said; RunnerError when it does not stop talking."""
-    kept: dict[int, list[bytes]] = {_STDOUT: [], _STDERR: [], _EXIT: []}
+    kept: dict[int, list[bytes]] = {STDOUT: [], STDERR: [], EXIT: []}
     total = 0
     for kind, data in pieces:
         kept[kind].append(data)
         total += len(data)
         if total > MOST_OUTPUT_BYTES:
             raise RunnerError(f"a command printed more than {MOST_OUTPUT_BYTES} bytes")
-    return Output(code=kept[_EXIT][-1][0], stdout=b"".join(kept[_STDOUT]), stderr=b"".join(kept[_STDERR]))
+    return Output(code=kept[EXIT][-1][0], stdout=b"".join(kept[STDOUT]), stderr=b"".join(kept[STDERR]))
 
 
 def standard_output(pieces: Iterator[Piece]) -> Iterator[bytes]:
     """A command's standard output while it runs; RunnerError at its end when it failed."""
     said = b""
     for kind, data in pieces:
-        if kind == _STDOUT:
+        if kind == STDOUT:
             yield data
-        elif kind == _STDERR:
+        elif kind == STDERR:
             said = (said + data)[-2000:]
         elif data[0]:
             words = " ".join(said.decode(errors="replace").split())
@@ -48,16 +48,21 @@ def standard_output(pieces: Iterator[Piece]) -> Iterator[bytes]:
 def pieces_v2(channel: Channel, stdin: bytes) -> Iterator[Piece]:
     """Standard output and error apart; the last piece is the exit code."""
     if stdin:
-        channel.send([_packet(_STDIN, stdin), _packet(_CLOSE_STDIN, b"")])
+        channel.send([packet(STDIN, stdin), packet(CLOSE_STDIN, b"")])
     reader = Reader(channel)
-    while True:
-        header = reader.exactly(5)
-        kind, size = header[0], int.from_bytes(header[1:5], "little")
-        if size > MOST_OUTPUT_BYTES or kind not in (_STDOUT, _STDERR, _EXIT) or (kind == _EXIT and size < 1):
-            raise LinkLost(f"the device's shell sent a packet of kind {kind} and {size} bytes, which is none of its")
-        yield kind, bytes(reader.exactly(size))
-        if kind == _EXIT:
-            return
+    kind = -1
+    while kind != EXIT:
+        kind, data = piece(reader)
+        yield kind, data
+
+
+def piece(reader: Reader) -> Piece:
+    """The next packet of a shell."""
+    header = reader.exactly(5)
+    kind, size = header[0], int.from_bytes(header[1:5], "little")
+    if size > MOST_OUTPUT_BYTES or kind not in (STDOUT, STDERR, EXIT) or (kind == EXIT and size < 1):
+        raise LinkLost(f"the device's shell sent a packet of kind {kind} and {size} bytes, which is none of its")
+    return kind, bytes(reader.exactly(size))
 
 
 def marked(command: bytes) -> tuple[bytes, bytes]:
@@ -83,9 +88,10 @@ def pieces_v1(channel: Channel, marker: bytes) -> Iterator[Piece]:
         raise LinkLost("the connection ended before the command's exit code")
     if tail.endswith(b"\r\n"):
         body = body.replace(b"\r\n", b"\n")
-    yield _STDOUT, body
-    yield _EXIT, bytes([int(code) & 0xFF])
+    yield STDOUT, body
+    yield EXIT, bytes([int(code) & 0xFF])
 
 
-def _packet(kind: int, data: bytes) -> bytes:
+def packet(kind: int, data: bytes) -> bytes:
+    """As the shell takes and sends them."""
     return bytes([kind]) + len(data).to_bytes(4, "little") + data

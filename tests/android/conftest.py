@@ -44,6 +44,11 @@ def litert_apk(_toolchain: None) -> Path:
 
 
 @pytest.fixture(scope="session")
+def executorch_apk(_toolchain: None) -> Path:
+    return apk.build("executorch")
+
+
+@pytest.fixture(scope="session")
 def builds(tflite_files: Path, pte_files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All the small builds of both runtimes in one folder."""
     folder = tmp_path_factory.mktemp("builds")

@@ -93,6 +93,20 @@ def test_a_build_is_measured_in_the_app_over_adb(runner: AndroidRunner, builds: 
     assert "INSTRUMENTATION_STATUS: stage=warming up tflite/dense_int8" in stages
 
 
+def test_a_build_for_executorch_is_measured_in_the_app_that_is_put_there_for_it(
+    link: Link, executorch_apk: Path, builds: Path, tmp_path: Path
+) -> None:
+    wishes = Phone(executorch_app=str(executorch_apk), cool_down_secs=1)
+    other = connect(link.serial, tell=print)  # closed with its runner
+    with closing(AndroidRunner(other, AppRoute(wishes), wishes, Ears(tell=print))) as runner:
+        response = run(runner, asked(tmp_path, builds / "dense.pte", SAMPLES), tmp_path)
+    assert app_package.uninstall(link)[-1] == "org.pocketbench.app.executorch"
+    (result,) = response.results
+    assert (result.failure, result.delegate) == ("", "XnnpackBackend")
+    assert response.facts["app"] == "org.pocketbench.app.executorch" and response.facts["app_compiled"] == "ahead"
+    np.testing.assert_allclose(outputs_of(result.output_files[0], tmp_path), EXPECTED, rtol=1e-5, atol=1e-5)
+
+
 def test_two_builds_of_a_plan_share_the_process(runner: AndroidRunner, builds: Path, tmp_path: Path) -> None:
     plan = tuple(PlannedBlock(build=build, calls=40) for build in (0, 1, 1, 0))
     request = asked(tmp_path, [builds / "dense.tflite", builds / "dense_int8.tflite"], plan=plan)
@@ -110,13 +124,14 @@ def test_the_package_is_put_there_once_and_taken_away_when_asked(
         folder = tmp_path / str(number)
         folder.mkdir()
         run(runner, asked(folder, builds / "dense.tflite"), folder)
+    runner.close()  # one session at a time holds a phone
     wishes = Phone(tflite_app=str(litert_apk))
     other = connect(link.serial, tell=print)  # closed with its runner
     with closing(AndroidRunner(other, AppRoute(wishes), wishes, Ears(tell=print))) as again:
         assert "app_installed" not in run(again, asked(tmp_path, builds / "dense.tflite"), tmp_path).facts
-    assert installs(link) == before + 1
-    assert app_package.uninstall(link) == ["org.pocketbench.app.litert"]
-    assert app_package.installed(link, "org.pocketbench.app.litert") == ""
+        assert installs(other) == before + 1
+        assert app_package.uninstall(other) == ["org.pocketbench.app.litert"]
+        assert app_package.installed(other, "org.pocketbench.app.litert") == ""
 
 
 def test_an_app_that_is_not_there_is_not_started(link: Link, builds: Path, tmp_path: Path) -> None:
@@ -156,7 +171,10 @@ def test_a_call_that_never_comes_back_is_ended_and_told(
 ) -> None:
     forget_log(phone)
     request = asked(tmp_path, builds / "dense.tflite", timing=LONG)
-    with struck(phone, signal.SIGSTOP), pytest.raises(RunnerError, match=r"on the phone: .*logcat ends") as caught:
+    with (
+        struck(phone, signal.SIGSTOP),
+        pytest.raises(RunnerError, match=r"on the phone: .*its last words: .*timing tflite/dense") as caught,
+    ):
         run(runner, request, tmp_path, Bounds(timeout_secs=4))
     assert "raise timeout_secs" in caught.value.remedy
     assert app_processes(phone) == [], "nothing is left running"

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from android_app.ci import apk, jvm, tools
+from device_runners import app_package
 
 CATALOG = tomllib.loads((tools.APP / "gradle/libs.versions.toml").read_text(encoding="utf-8"))
 APP_BUILD = (tools.APP / "app/build.gradle.kts").read_text(encoding="utf-8")
@@ -50,6 +51,33 @@ def test_what_is_compiled_here_is_what_gradle_compiles() -> None:
 def test_both_builds_agree_on_what_the_package_says(setting: str, value: object) -> None:
     (found,) = re.findall(rf'^ *{setting} = "?([\w.]+)"?$', APP_BUILD, re.MULTILINE)
     assert found == str(value)
+
+
+def test_the_packages_are_those_that_are_looked_for_on_a_phone() -> None:
+    suffixes = re.findall(r'applicationIdSuffix = "([.\w]+)"', APP_BUILD)
+    assert {f"{apk.PACKAGE}{suffix}" for suffix in suffixes} == set(app_package.PACKAGES.values())
+    assert APP_BUILD.count("applicationIdSuffix") == len(suffixes) == len(app_package.PACKAGES), "none is put together"
+
+
+def test_java_is_compiled_against_what_the_oldest_phone_has() -> None:
+    """ByteBuffer.clear() of a newer JDK is a method of its own, which Android has since version 10 alone."""
+    for module in ("core", "host"):
+        assert "options.release = 8" in (tools.APP / module / "build.gradle.kts").read_text()
+    narrowed = re.compile(r"\(ByteBuffer\) \w+\)\.|\w\.(?:clear|flip|rewind|mark|reset)\(\)|\.(?:position|limit)\(\w")
+    for source in jvm.java_sources(tools.APP / "app/src"):
+        for line in source.read_text(encoding="utf-8").splitlines():
+            assert not narrowed.search(line), f"{source.name}: {line.strip()}: cast to Buffer"
+
+
+def test_libraries_bring_no_component_and_no_permission_into_the_manifest() -> None:
+    root = ET.fromstring((apk.MAIN / "AndroidManifest.xml").read_text())
+    node = "{http://schemas.android.com/tools}node"
+    assert {one.tag for one in root.iter() if one.get(node) == "removeAll"} == {
+        "uses-permission",
+        "permission",
+        "receiver",
+        "service",
+    }
 
 
 def test_the_measured_build_type_is_not_debuggable() -> None:

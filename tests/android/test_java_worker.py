@@ -136,6 +136,12 @@ def test_memory_is_the_builds_own_and_not_the_jvms(ran: Ran) -> None:
         assert memory.anonymous_mb is not None and memory.file_backed_mb is not None
 
 
+def test_the_share_of_memory_that_the_process_holds_is_told_as_the_kernel_tells_it(ran: Ran) -> None:
+    facts = ran.response.facts
+    assert 30 < float(facts["pss_mb"]) < 1000
+    assert 0 < float(facts["pss_file_mb"]) < float(facts["pss_anon_mb"]) < float(facts["pss_mb"])
+
+
 def test_a_build_that_was_refused_leaves_the_others_alone(ran: Ran) -> None:
     assert "custom operator 'MagicFilter'" in ran.result("custom").failure
     assert [one.build for one in ran.response.results if one.failure] == ["tflite/custom"]

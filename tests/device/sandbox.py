@@ -15,6 +15,7 @@ from harness.process import Bounds, Child, execute
 
 HERE = Path(__file__).resolve().parent
 PHONE = HERE / "phone"
+IDLE_SHELL = "sh -s pocketbench"  # see device_runners/adb/standing.py
 _MAKE_SECS, _START_SECS = 180.0, 20.0
 
 
@@ -112,9 +113,10 @@ class Sandbox:
         path.chmod(0o755)
 
     def processes(self) -> list[str]:
-        """The command lines of what runs on the device beside its daemon."""
+        """The command lines of what runs on the device beside its daemon and an open link's idle shells."""
         ours = (" inside ", "adbd")  # start.sh in the device, and the daemon
-        return [line for _, line in _processes_below(self._pid) if not any(word in line for word in ours)]
+        found = [line for _, line in _processes_below(self._pid) if line != IDLE_SHELL]
+        return [line for line in found if not any(word in line for word in ours)]
 
     def pids(self, word: str) -> list[int]:
         """Processes on the device, as this machine numbers them, whose command line has the word."""

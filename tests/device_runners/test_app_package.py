@@ -56,10 +56,18 @@ def test_the_same_package_is_not_installed_again(apk: Path) -> None:
 
 def test_another_package_is_replaced_and_compiled_ahead(apk: Path) -> None:
     phone = phone_with("0" * 64)
-    assert app_package.ensure(phone, "tflite", apk)["app_installed"] == "now"
+    facts = app_package.ensure(phone, "tflite", apk)
+    assert (facts["app_installed"], facts["app_compiled"]) == ("now", "ahead")
     assert phone.pushed == [apk]
     assert ("pm", "install", "-r", "/data/local/tmp/pocketbench/files/abc.apk") in phone.link.asked
     assert ("cmd", "package", "compile", "-m", "speed", "-f", LITERT) in phone.link.asked
+
+
+@pytest.mark.parametrize("answer", [Output(code=0, stdout=b"Failure: no dex2oat\n"), Output(code=1), 127])
+def test_a_phone_that_does_not_compile_ahead_is_told_in_the_facts(apk: Path, answer: Output | int) -> None:
+    phone = phone_with("0" * 64)
+    phone.link.on("cmd", "package", answer=answer)
+    assert app_package.ensure(phone, "tflite", apk)["app_compiled"].startswith("not ahead: ")
 
 
 def test_without_a_file_the_one_that_is_there_is_used() -> None:

@@ -9,11 +9,14 @@ import msgspec
 import pytest
 
 from device_runners import wire
+from device_runners.adb.link import Output
 from device_runners.app_package import PACKAGES, component, media
 from device_runners.app_route import AppRoute
 from device_runners.routes import Errand, Finished
 from device_runners.wire import Response, TensorFile
 from harness.errors import RunnerError
+from harness.process import Bounds
+from harness.records import Memory
 from tests.device_runners.test_instrument import CRASHED, NOT_THERE
 from tests.fakes import phones
 from tests.fakes.links import FakeLink
@@ -40,14 +43,20 @@ def answered(link: FakeLink, task: Errand, *files: TensorFile) -> Response:
     return response
 
 
-def finished(text: str = OK.format(""), code: int = 0) -> Finished:
+def finished(text: str, code: int = 0) -> Finished:
     return Finished(code=code, output=text, ended_s=99.0)
+
+
+def whole(link: FakeLink) -> Finished:
+    """It ended well, and told the sum of the response that lies there."""
+    digest = hashlib.sha256(link.files[f"{PLACE}/response.json"]).hexdigest()
+    return finished(OK.format(f"INSTRUMENTATION_RESULT: response_sha256={digest}\n"))
 
 
 def test_the_app_is_given_a_job_and_its_answer_comes_back(tmp_path: Path) -> None:
     link, task = phones.phone(), errand(tmp_path)
     answered(link, task)
-    desk = Desk(link, finished())
+    desk = Desk(link, whole(link))
     response = AppRoute().serve(desk, task)
     words = ["-e", "run_id", "r1", "-e", "job", f"{JOB}/job.json", "-e", "deadline_secs", "27.0"]
     assert desk.commands == [["am", "instrument", "-w", "-r", *words, component(PACKAGE)]]
@@ -59,11 +68,37 @@ def test_the_app_is_given_a_job_and_its_answer_comes_back(tmp_path: Path) -> Non
     assert ("rm", "-rf", PLACE) in link.asked
 
 
+@pytest.mark.parametrize(
+    ("used_mb", "most_mb", "fact"),
+    [
+        (300.0, 400, "400 MB, held against what the app tells at its end"),
+        (None, 400, "400 MB, not held: the app tells no memory"),
+        (300.0, 0, None),
+        (500.0, 400, "above"),
+    ],
+)
+def test_the_limit_of_memory_is_held_when_the_app_has_ended_and_that_is_said(
+    tmp_path: Path, used_mb: float | None, most_mb: int, fact: str | None
+) -> None:
+    link = phones.phone()
+    task = msgspec.structs.replace(errand(tmp_path), bounds=Bounds(timeout_secs=30, memory_limit_mb=most_mb))
+    response = answered(link, task)
+    memory = None if used_mb is None else Memory(peak_rss_mb=10.0, total_peak_rss_mb=used_mb)
+    results = (msgspec.structs.replace(response.results[0], memory=memory),)
+    link.files[f"{PLACE}/response.json"] = msgspec.json.encode(msgspec.structs.replace(response, results=results))
+    if fact == "above":
+        with pytest.raises(RunnerError, match="used 500 MB, above its limit of 400 MB") as raised:
+            AppRoute().serve(Desk(link, finished()), task)
+        assert "logcat" not in str(raised.value) and ("rm", "-rf", PLACE) in link.asked
+    else:
+        assert AppRoute().serve(Desk(link, finished()), task).facts.get("memory_limit") == fact
+
+
 def test_outputs_are_pulled_with_the_size_that_they_must_have(tmp_path: Path) -> None:
     link, task = phones.phone(), errand(tmp_path)
     answered(link, task, TensorFile(path="outputs/output_0.bin", dtype="float32", shape=(1, 2), samples=3))
     link.files[f"{PLACE}/outputs/output_0.bin"] = bytes(24)
-    response = AppRoute().serve(Desk(link, finished()), task)
+    response = AppRoute().serve(Desk(link, whole(link)), task)
     (file,) = response.results[0].output_files
     assert Path(file.path).read_bytes() == bytes(24) and Path(file.path).parent == tmp_path / "outputs"
 
@@ -86,7 +121,7 @@ def test_an_output_file_with_another_name_or_size_is_refused(tmp_path: Path, pat
     answered(link, task, TensorFile(path=path, dtype="float32", shape=(1, 2), samples=3))
     link.files[f"{PLACE}/{path}"] = bytes(size)
     with pytest.raises(RunnerError, match=why):
-        AppRoute().serve(Desk(link, finished()), task)
+        AppRoute().serve(Desk(link, whole(link)), task)
 
 
 @pytest.mark.parametrize(
@@ -96,20 +131,18 @@ def test_outputs_of_impossible_kinds_are_refused(tmp_path: Path, shape: tuple[in
     link, task = phones.phone(), errand(tmp_path)
     answered(link, task, TensorFile(path="outputs/o.bin", dtype=dtype, shape=shape, samples=1))
     with pytest.raises(RunnerError, match=why):
-        AppRoute().serve(Desk(link, finished()), task)
+        AppRoute().serve(Desk(link, whole(link)), task)
 
 
 def test_a_torn_response_is_noticed_by_its_sum(tmp_path: Path) -> None:
     link, task = phones.phone(), errand(tmp_path)
     answered(link, task)
     right = hashlib.sha256(link.files[f"{PLACE}/response.json"]).hexdigest()
-    for told, refused in ((right, False), ("0" * 64, True)):
-        text = OK.format(f"INSTRUMENTATION_RESULT: response_sha256={told}\n")
-        if not refused:
-            AppRoute().serve(Desk(link, finished(text)), task)
-            continue
-        with pytest.raises(RunnerError, match="not the one that the app wrote"):
-            AppRoute().serve(Desk(link, finished(text)), task)
+    told = "INSTRUMENTATION_RESULT: response_sha256={}\n"
+    AppRoute().serve(Desk(link, finished(OK.format(told.format(right)))), task)
+    for results, why in ((told.format("0" * 64), "not the one that the app wrote"), ("", "not known to be whole")):
+        with pytest.raises(RunnerError, match=why):
+            AppRoute().serve(Desk(link, finished(OK.format(results))), task)
 
 
 @pytest.mark.parametrize("written", [b"", b"{", b'{"wire_version": 1, "hack": 1}', b"\xff\xfe", b"[" * 100_000])
@@ -117,25 +150,46 @@ def test_a_response_that_is_none_is_refused(tmp_path: Path, written: bytes) -> N
     link = phones.phone()
     link.files[f"{PLACE}/response.json"] = written
     with pytest.raises(RunnerError, match="not a valid response"):
-        AppRoute().serve(Desk(link, finished()), errand(tmp_path))
+        AppRoute().serve(Desk(link, whole(link)), errand(tmp_path))
+
+
+def closed(link: FakeLink) -> FakeLink:
+    """What lay in the media folder is given by the provider alone."""
+    for place in list(link.files):
+        if place.startswith(f"{PLACE}/"):
+            name = place.removeprefix(PLACE)
+            link.on("content", "read", "--uri", f"content://{PACKAGE}.results/r1{name}", answer=link.files.pop(place))
+    return link
 
 
 def test_where_the_media_folder_is_closed_the_app_s_own_provider_is_asked(tmp_path: Path) -> None:
     link, task = phones.phone(), errand(tmp_path)
-    answered(link, task)
-    written = link.files.pop(f"{PLACE}/response.json")
-    link.on("content", "read", answer=written)
-    assert AppRoute().serve(Desk(link, finished()), task).run_id == "r1"
-    assert ("content", "read", "--uri", f"content://{PACKAGE}.results/r1/response.json") in link.asked
+    answered(link, task, TensorFile(path="outputs/output_0.bin", dtype="float32", shape=(1, 2), samples=3))
+    link.files[f"{PLACE}/outputs/output_0.bin"] = bytes(range(24))
+    done = whole(link)
+    response = AppRoute().serve(Desk(closed(link), done), task)
+    (file,) = response.results[0].output_files
+    assert response.run_id == "r1" and Path(file.path).read_bytes() == bytes(range(24))
+
+
+@pytest.mark.parametrize(("given", "why"), [(b"", "cannot be read"), (bytes(23), "23 bytes"), (bytes(25), "be read")])
+def test_outputs_that_the_provider_gives_are_looked_at_too(tmp_path: Path, given: bytes, why: str) -> None:
+    link, task = phones.phone(), errand(tmp_path)
+    answered(link, task, TensorFile(path="outputs/output_0.bin", dtype="float32", shape=(1, 2), samples=3))
+    link.files[f"{PLACE}/outputs/output_0.bin"] = given
+    done = whole(link)
+    with pytest.raises(RunnerError, match=rf"outputs/output_0\.bin .*{why}"):
+        AppRoute().serve(Desk(closed(link), done), task)
 
 
 def test_a_response_that_is_nowhere_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(RunnerError, match="cannot be read"):
-        AppRoute().serve(Desk(phones.phone(), finished()), errand(tmp_path))
+        AppRoute().serve(Desk(phones.phone(), finished(OK.format(""))), errand(tmp_path))
 
 
 LMKD = f"I lowmemorykiller: Kill '{PACKAGE}' (123), uid 10123, oom_score_adj 0\n"
 FATAL = "F libc    : Fatal signal 11 (SIGSEGV), code 1 in tid 7 (bench), pid 7 (nch.app.litert)\n"
+BEGUN = "I pocketbench: beginning run {}\n"
 THROWN = f"E AndroidRuntime: FATAL EXCEPTION: bench\nE AndroidRuntime: Process: {PACKAGE}\nE AndroidRuntime: boom\n"
 
 
@@ -146,6 +200,13 @@ THROWN = f"E AndroidRuntime: FATAL EXCEPTION: bench\nE AndroidRuntime: Process: 
         (LMKD, "ran out of memory and killed it"),
         (FATAL, "Fatal signal 11"),
         (THROWN, "logcat: E AndroidRuntime: boom"),
+        (
+            LMKD + FATAL + BEGUN.format("r1") + "I pocketbench: loading tflite/fp32\nI chatty: x\n",
+            "last words: .*loading",
+        ),
+        (LMKD + BEGUN.format("r1") + FATAL, r"^in the app: Process crashed\.; logcat: F libc"),
+        (LMKD + BEGUN.format("r11") + FATAL, "ran out of memory and killed it"),
+        ("E pocketbench( 812): a call did not come back\nI x: y\n", "last words: .*did not come back$"),
         (THROWN.replace(PACKAGE, "another.app"), r"^in the app: Process crashed\.; logcat ends with: E Andr.*: boom$"),
     ],
 )
@@ -162,6 +223,14 @@ def test_an_app_whose_time_is_up_is_stopped_on_the_phone(tmp_path: Path) -> None
     with pytest.raises(RunnerError, match="passed its limit"):
         AppRoute().serve(Desk(link, RunnerError("passed its limit of 30 s")), errand(tmp_path))
     assert ("am", "force-stop", PACKAGE) in link.asked
+
+
+def test_a_job_that_others_may_write_is_not_started(tmp_path: Path) -> None:
+    link = phones.phone().on_script("chmod 644", Output(code=1, stderr=b"chmod: Operation not permitted"))
+    desk = Desk(link, finished(OK.format("")))
+    with pytest.raises(RunnerError, match=rf"chmod of {JOB} failed .*not permitted"):
+        AppRoute().serve(desk, errand(tmp_path))
+    assert desk.commands == []
 
 
 def test_an_am_that_cannot_run_is_an_error_with_its_exit_code(tmp_path: Path) -> None:
@@ -182,9 +251,18 @@ def test_an_app_that_went_away_meanwhile_is_told(tmp_path: Path) -> None:
         AppRoute().serve(Desk(phones.phone(), finished(NOT_THERE)), errand(tmp_path))
 
 
+def test_what_an_interrupted_session_left_in_the_app_s_folder_is_cleared_once(tmp_path: Path) -> None:
+    link, task, route = phones.phone(), errand(tmp_path), AppRoute()
+    answered(link, task)
+    for _ in range(2):
+        route.serve(Desk(link, whole(link)), task)
+    assert link.asked.count(("rm", "-rf", f"{media(PACKAGE)}/runs")) == 1
+    assert link.asked.count(("rm", "-rf", PLACE)) == 2
+
+
 def test_the_app_is_looked_at_once_in_a_session(tmp_path: Path) -> None:
     link, task, route = phones.phone(), errand(tmp_path), AppRoute()
     answered(link, task)
     for _ in range(2):
-        assert route.serve(Desk(link, finished()), task).facts["app_sha256"] == "5" * 64
+        assert route.serve(Desk(link, whole(link)), task).facts["app_sha256"] == "5" * 64
     assert link.asked.count(("pm", "path", PACKAGE)) == 1

@@ -70,6 +70,14 @@ def test_memory_is_left_out_where_only_half_of_it_is_known(tmp_path: Path) -> No
     assert result.memory is None
 
 
+def test_the_limit_of_memory_is_a_fact_of_the_row(tmp_path: Path) -> None:
+    limited = msgspec.structs.replace(BOUNDS, memory_limit_mb=64)
+    task = msgspec.structs.replace(errand(tmp_path, phones.request(tmp_path)), bounds=limited)
+    assert route(tmp_path).serve(desk(done(NEW)), task).facts["memory_limit"].startswith("64 MB, watched on the phone")
+    with pytest.raises(RunnerError, match="used 65 MB, above its limit of 64 MB"):
+        route(tmp_path).serve(desk(done(NEW, peak_kb=65 * 1024)), task)
+
+
 def test_an_executorch_build_is_run_by_executor_runner_its_cold_call_in_the_mean(tmp_path: Path) -> None:
     phone = desk(done(TOTAL.replace("10 time(s)", "11 time(s)")))
     (result,) = route(tmp_path).serve(phone, errand(tmp_path, phones.request(tmp_path, "executorch/fp32"))).results

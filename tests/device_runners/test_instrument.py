@@ -64,3 +64,8 @@ def test_a_missing_app_is_answered_with_how_to_install_it() -> None:
     with pytest.raises(RunnerError) as caught:
         instrument.check(instrument.parse(NOT_THERE), COMPONENT)
     assert "install it" in caught.value.remedy
+
+
+def test_a_value_without_an_end_is_cut() -> None:
+    ended = instrument.parse(f"INSTRUMENTATION_RESULT: reason={'x' * 1_000_000}\nINSTRUMENTATION_CODE: 0\n")
+    assert len(ended.results["reason"]) < 5000 and ended.code == 0

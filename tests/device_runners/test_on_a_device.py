@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ import pytest
 from device_runners import choice, identity, rails, state
 from device_runners.adb.connect import connect
 from device_runners.adb.link import Link
+from device_runners.adb.server import Server
 from device_runners.android import AndroidRunner, Ears
 from device_runners.app_package import PACKAGES
 from device_runners.app_route import AppRoute
@@ -26,6 +28,7 @@ from harness.errors import RunnerError
 from harness.process import Bounds
 from harness.records import Block, Phone
 from tests.device.sandbox import Sandbox
+from tests.device_runners.adb.conftest import soon
 from tests.device_runners.test_rails import descriptor, packet, reading
 from tests.fakes import judged, phones
 from tests.fakes.phones import StaticRoute
@@ -38,6 +41,12 @@ QUICK = Phone(cool_down_secs=0.0)
 def link(sandbox: Sandbox) -> Iterator[Link]:
     with contextlib.closing(connect(sandbox.serial, tell=lambda _: None)) as found:
         yield found
+
+
+@pytest.fixture
+def own_server(adb_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What asks the adb server asks ours, and starts no other."""
+    monkeypatch.setenv("ANDROID_ADB_SERVER_PORT", str(adb_server.port))
 
 
 @pytest.fixture
@@ -102,7 +111,7 @@ def test_a_worker_that_is_killed_is_a_failed_row_and_nothing_is_left_running(
         made.run(phones.request(tmp_path), folder=tmp_path, bounds=phones.BOUNDS)
     made.close()
     assert "begun" in (tmp_path / "worker.log").read_text()
-    assert sandbox.processes() == []
+    assert soon(lambda: sandbox.processes() == [])
 
 
 def test_a_worker_that_hangs_is_killed_on_the_phone_when_its_time_is_up(
@@ -113,7 +122,7 @@ def test_a_worker_that_hangs_is_killed_on_the_phone_when_its_time_is_up(
     with pytest.raises(RunnerError, match="passed its limit"):
         made.run(phones.request(tmp_path), folder=tmp_path, bounds=Bounds(timeout_secs=1))
     made.close()
-    assert sandbox.processes() == []
+    assert soon(lambda: sandbox.processes() == [])
 
 
 def test_whoever_gives_up_leaves_nothing_running_and_nothing_changed(
@@ -132,7 +141,7 @@ def test_whoever_gives_up_leaves_nothing_running_and_nothing_changed(
     with pytest.raises(KeyboardInterrupt):
         made.run(phones.request(tmp_path), folder=tmp_path, bounds=phones.BOUNDS)
     made.close()
-    assert sandbox.processes() == []
+    assert soon(lambda: sandbox.processes() == [])
 
 
 def test_hostile_names_are_only_names_over_there(
@@ -170,7 +179,7 @@ def test_the_sandbox_is_told_from_a_phone(sandbox: Sandbox, link: Link, monkeypa
         choice.sandbox(choice.Wanted(device="sandbox", tell=lambda _: None))
 
 
-def test_devices_and_doctor_speak_about_a_device_in_use(sandbox: Sandbox, adb_server: object) -> None:
+def test_devices_and_doctor_speak_about_a_device_in_use(sandbox: Sandbox, own_server: None) -> None:
     listed = device_commands.devices([sandbox.serial])
     assert f"{sandbox.serial:24} sandbox: Pocketbench Sandbox" in listed.text and "battery percent 68" in listed.text
     assert [device.kind for device in listed.data][-1] == "sandbox"
@@ -178,6 +187,69 @@ def test_devices_and_doctor_speak_about_a_device_in_use(sandbox: Sandbox, adb_se
     checks = device_commands.examine([sandbox.serial])
     assert "warning" in checks.text and "it is charging (AC)" in checks.text and "MB are free" in checks.text
     assert all(f"the benchmark app for {name} ({package}) is " in checks.text for name, package in PACKAGES.items())
+
+
+def test_a_device_that_is_measured_is_in_use_for_others_until_it_is_free_again(
+    sandbox: Sandbox, own_server: None, tmp_path: Path
+) -> None:
+    def session() -> AndroidRunner:
+        link = connect(sandbox.serial, tell=lambda _: None)
+        return AndroidRunner(link, StaticRoute(), QUICK, Ears(tell=lambda _: None))
+
+    with contextlib.closing(session()) as first, contextlib.closing(session()) as second:
+        first.run(phones.request(tmp_path), folder=tmp_path, bounds=phones.BOUNDS)
+        for refused in (
+            second.device,
+            lambda: second.run(phones.request(tmp_path), folder=tmp_path, bounds=phones.BOUNDS),
+        ):
+            with pytest.raises(RunnerError, match=rf"{sandbox.serial} is in use by .* process {os.getpid()}"):
+                refused()
+        assert "it is in use by" in device_commands.devices([sandbox.serial]).text
+        assert "it is in use by" in device_commands.examine([sandbox.serial]).text
+        assert sandbox.processes() != []
+        device_commands.clean(sandbox.serial, lambda _: None)
+        assert soon(lambda: sandbox.processes() == [])
+        second.run(phones.request(tmp_path), folder=tmp_path, bounds=phones.BOUNDS)
+        with pytest.raises(RunnerError, match="is in use by"):
+            first.run(phones.request(tmp_path), folder=tmp_path, bounds=phones.BOUNDS)
+    assert soon(lambda: sandbox.processes() == [])
+    assert "it is in use by" not in device_commands.devices([sandbox.serial]).text
+
+
+def test_a_device_that_started_anew_during_a_session_is_nobody_s(phone_files: Path, tmp_path: Path) -> None:
+    with Sandbox(phone_files, tmp_path / "own") as own:
+
+        def session() -> AndroidRunner:
+            link = connect(own.serial, tell=lambda _: None)
+            return AndroidRunner(link, StaticRoute(), QUICK, Ears(tell=lambda _: None))
+
+        with contextlib.closing(session()) as first, contextlib.closing(session()) as second:
+            first.run(phones.request(tmp_path), folder=tmp_path, bounds=phones.BOUNDS)
+            own.reboot()
+            second.run(phones.request(tmp_path), folder=tmp_path, bounds=phones.BOUNDS)
+
+
+HUNGRY = "BEGIN { s = 1234567890; while (length(s) < 40000000) s = s s; print length(s); if (stay) while (1) continue }"
+
+
+def test_a_program_above_its_limit_of_memory_is_ended_on_the_phone(
+    sandbox: Sandbox, link: Link, tmp_path: Path
+) -> None:
+    handset = PhoneHandset(link, store_mb=64, tell=lambda _: None)
+
+    def errand(run_id: str, most_mb: int) -> Errand:
+        bounds = Bounds(timeout_secs=30, memory_limit_mb=most_mb)
+        request = phones.request(tmp_path, run_id=run_id)
+        return Errand(request=request, place="/data/local/tmp", folder=tmp_path, bounds=bounds)
+
+    began = time.monotonic()
+    with pytest.raises(RunnerError, match=r"used \d\d+ MB, above its limit of 20 MB") as raised:
+        handset.execute(["awk", "-v", "stay=1", HUNGRY], errand("above", 20), watch_memory=True)
+    assert time.monotonic() - began < 15 and "memory_limit_mb" in raised.value.remedy
+    assert soon(lambda: sandbox.processes() == [])
+    for run_id, most_mb in (("below", 4000), ("any", 0)):
+        done = handset.execute(["awk", HUNGRY], errand(run_id, most_mb), watch_memory=True)
+        assert done.code == 0 and done.output.strip().isdigit()
 
 
 def test_a_gauge_on_the_device_is_sampled_while_it_idles_and_works(
@@ -202,7 +274,7 @@ def test_a_gauge_on_the_device_is_sampled_while_it_idles_and_works(
     assert [block.kind for block in trace.blocks] == ["idle", "load", "load", "idle"]
     assert all(block.counter and set(block.counter) == {2750000.0} for block in (trace.blocks[0], trace.blocks[-1]))
     assert not trace.charging and trace.source == "charge counter"
-    assert sandbox.processes() == []
+    assert soon(lambda: sandbox.processes() == [])
     sandbox.say("battery", sandbox.told("battery").replace("USB powered: false", "USB powered: true"))
     with pytest.raises(RunnerError, match="while the phone is charging"):
         drain.group(load, idle_secs=0.5, folder=tmp_path, bounds=phones.BOUNDS)
@@ -241,7 +313,7 @@ def test_power_rails_are_read_even_while_the_phone_charges(
     assert found.source == "1 power rails, added up" and not found.charging
     assert len(found.blocks) == 4 and len(found.blocks[0].counter) >= 3
     assert energy.used_per_sec(found, found.blocks[0]) == pytest.approx(1e6, rel=0.05)
-    assert sandbox.processes() == []
+    assert soon(lambda: sandbox.processes() == [])
 
 
 def test_a_state_is_read_in_one_round_trip_from_a_real_shell(link: Link) -> None:

@@ -71,6 +71,7 @@ def phone(serial: str = "R58M12ABCDE", **told: str) -> FakeLink:
     link = FakeLink(serial, how="server")
     link.on_script("getprop; echo", f"{PROPERTIES}\n@@memory\nMemTotal: 12000000 kB\n")
     link.on_script("dumpsys battery", state_text(**told))
+    link.on_script('cat "$1/holder"', 9)
     link.on_script("beat.new", "")
     link.on_script("sha256sum", "present\n")
     link.on_script("umask 022; mkdir -p", "")

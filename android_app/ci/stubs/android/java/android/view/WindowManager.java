@@ -5,5 +5,7 @@ public interface WindowManager {
     /** See WindowManager. */
     class LayoutParams {
         public static int FLAG_KEEP_SCREEN_ON;
+        public static int FLAG_SHOW_WHEN_LOCKED;
+        public static int FLAG_TURN_SCREEN_ON;
     }
 }

@@ -30,7 +30,12 @@ final class ExecuTorchRuntime implements EngineRuntime {
         check(known.delegates);
         try {
             Module module = Module.load(file.getPath(), Module.LOAD_MODE_MMAP, timing.numThreads);
-            module.loadMethod("forward"); // else the first call pays for it
+            try {
+                module.loadMethod("forward"); // else the first call pays for it
+            } catch (RuntimeException error) {
+                module.destroy(); // its memory would count as that of the next build
+                throw error;
+            }
             return new Loaded(module, known);
         } catch (RuntimeException error) {
             throw new Refused(
@@ -94,6 +99,9 @@ final class ExecuTorchRuntime implements EngineRuntime {
 
         @Override
         public List<Tensor> read() throws Refused {
+            if (outputs.length != file.outputs.size()) {
+                throw new Refused("it returned " + outputs.length + " outputs of " + file.outputs.size());
+            }
             List<Tensor> found = new ArrayList<>();
             for (int i = 0; i < outputs.length; i++) {
                 found.add(Blobs.copy(outputs[i].toTensor(), file.outputs.get(i)));

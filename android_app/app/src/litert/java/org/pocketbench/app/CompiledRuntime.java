@@ -85,8 +85,13 @@ final class CompiledRuntime implements EngineRuntime {
             this.file = file;
             this.name = name;
             this.fellBack = fellBack;
-            inputs = model.createInputBuffers();
-            outputs = model.createOutputBuffers();
+            try {
+                inputs = model.createInputBuffers();
+                outputs = model.createOutputBuffers();
+            } catch (LiteRtException | RuntimeException error) {
+                model.close(); // it is asked for once more, with the CPU behind it
+                throw error;
+            }
         }
 
         @Override

@@ -1,7 +1,7 @@
 package org.pocketbench.app;
 
 import java.io.File;
-import java.nio.ByteBuffer;
+import java.nio.Buffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -36,17 +36,26 @@ final class InterpreterRuntime implements EngineRuntime {
             options.setNumThreads(threads);
             options.setUseXNNPACK(true);
             Interpreter interpreter = new Interpreter(file, options);
-            for (int i = 0; i < Math.min(shapes.size(), known.inputs.size()); i++) {
-                long[] shape = known.inputs.get(i).resized(shapes.get(i));
-                if (shape != null) {
-                    interpreter.resizeInput(i, narrowed(shape));
-                }
+            try {
+                allocate(interpreter, known, shapes);
+            } catch (RuntimeException error) {
+                interpreter.close(); // its memory would count as that of the next build
+                throw error;
             }
-            interpreter.allocateTensors();
             return new Loaded(interpreter, known, Linux.threadCount() - before);
         } catch (RuntimeException error) {
             throw known.refused(error);
         }
+    }
+
+    private static void allocate(Interpreter interpreter, Tflite known, List<long[]> shapes) {
+        for (int i = 0; i < Math.min(shapes.size(), known.inputs.size()); i++) {
+            long[] shape = known.inputs.get(i).resized(shapes.get(i));
+            if (shape != null) {
+                interpreter.resizeInput(i, narrowed(shape));
+            }
+        }
+        interpreter.allocateTensors();
     }
 
     @Override
@@ -93,7 +102,7 @@ final class InterpreterRuntime implements EngineRuntime {
             }
             return () -> {
                 for (Object buffer : chosen) {
-                    ((ByteBuffer) buffer).rewind();
+                    ((Buffer) buffer).rewind(); // a ByteBuffer has a rewind of its own since Android 10
                 }
                 inputs = chosen;
             };

@@ -5,6 +5,7 @@ import android.content.pm.ApplicationInfo;
 import android.os.Build;
 import android.os.Debug;
 import android.os.PowerManager;
+import android.os.Process;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
@@ -39,6 +40,7 @@ final class AndroidPlatform implements Platform {
         facts.put("worker", "app " + context.getPackageName() + " " + BuildConfig.VERSION_NAME);
         facts.put("debuggable", Boolean.toString(debuggable));
         facts.put("cpuset", Linux.textOf("/proc/self/cpuset"));
+        facts.put("thread_priority", Integer.toString(Process.getThreadPriority(Process.myTid())));
         facts.put("android_sdk", Integer.toString(Build.VERSION.SDK_INT));
         askHeat();
     }
@@ -74,7 +76,7 @@ final class AndroidPlatform implements Platform {
         facts.put("on_top_throughout", Boolean.toString(alwaysOnTop));
         facts.put("sustained_performance", Boolean.toString(BenchActivity.isSustained()));
         facts.put("thermal_headroom", headroom.toString().trim());
-        facts.put("thermal_status_worst", worstStatus < 0 ? "" : Integer.toString(worstStatus));
+        facts.put("thermal_status_during", worstStatus < 0 ? "" : Integer.toString(worstStatus));
         facts.put("battery_charge_uah", charge.toString().trim());
         facts.values().removeIf(String::isEmpty);
         return facts;

@@ -40,7 +40,8 @@ final class BatteryCounter implements EnergyCounter {
     @Override
     public double volts() {
         Intent state = state();
-        return state == null ? Double.NaN : state.getIntExtra(BatteryManager.EXTRA_VOLTAGE, 0) / 1000.0;
+        int millivolts = state == null ? 0 : state.getIntExtra(BatteryManager.EXTRA_VOLTAGE, 0);
+        return millivolts > 0 ? millivolts / 1000.0 : Double.NaN;
     }
 
     @Override

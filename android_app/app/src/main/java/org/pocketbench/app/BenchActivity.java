@@ -41,11 +41,7 @@ public final class BenchActivity extends Activity {
     protected void onCreate(Bundle state) {
         super.onCreate(state);
         getWindow().addFlags(WindowManager.LayoutParams.FLAG_KEEP_SCREEN_ON);
-        if (Build.VERSION.SDK_INT >= 27) {
-            setShowWhenLocked(true);
-            setTurnScreenOn(true);
-            ((KeyguardManager) getSystemService(KEYGUARD_SERVICE)).requestDismissKeyguard(this, null);
-        }
+        overTheLock();
         sustained = ((PowerManager) getSystemService(POWER_SERVICE)).isSustainedPerformanceModeSupported();
         if (sustained) {
             getWindow().setSustainedPerformanceMode(true);
@@ -53,6 +49,21 @@ public final class BenchActivity extends Activity {
         View page = new View(this);
         page.setBackgroundColor(0xFF000000);
         setContentView(page);
+    }
+
+    /** A lock with a secret stays behind the page: to ask for the secret would lay another page over this one. */
+    private void overTheLock() {
+        if (Build.VERSION.SDK_INT >= 27) {
+            setShowWhenLocked(true);
+            setTurnScreenOn(true);
+        } else {
+            getWindow().addFlags(WindowManager.LayoutParams.FLAG_SHOW_WHEN_LOCKED
+                    | WindowManager.LayoutParams.FLAG_TURN_SCREEN_ON);
+        }
+        KeyguardManager lock = (KeyguardManager) getSystemService(KEYGUARD_SERVICE);
+        if (!lock.isKeyguardSecure()) {
+            lock.requestDismissKeyguard(this, null);
+        }
     }
 
     @Override

@@ -103,7 +103,8 @@ final class EnergyMeter {
     private static Map<String, Object> block(String kind, List<Reading> readings, long inferences) {
         double[] times = new double[readings.size()];
         double[] counts = new double[readings.size()];
-        double[] volts = new double[Double.isNaN(readings.get(0).volts) ? 0 : readings.size()];
+        boolean tellsVolts = readings.stream().noneMatch(reading -> Double.isNaN(reading.volts));
+        double[] volts = new double[tellsVolts ? readings.size() : 0];
         for (int i = 0; i < times.length; i++) {
             times[i] = readings.get(i).timeS;
             counts[i] = readings.get(i).count;

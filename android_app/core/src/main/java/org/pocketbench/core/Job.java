@@ -9,6 +9,9 @@ import java.util.Map;
  * run's own folder of results. The same for the app and for what stands in for it on a JVM.
  */
 public final class Job {
+    /** Said of every run that is served: what stands before it in a log is of another one. */
+    static final String BEGINNING = "beginning run ";
+
     static final double DEFAULT_SECS = 3600;
     private static final double MOST_SECS = 24 * 3600;
 
@@ -58,6 +61,7 @@ public final class Job {
         if (!results.isDirectory() && !results.mkdirs()) {
             throw new Refused("the folder " + results + " cannot be made");
         }
+        log.say(BEGINNING + name);
         Control control = new Control();
         Deadline deadline = new Deadline(control, secs, new File(file.getParentFile(), "cancel"),
                 () -> setup.kill("a call did not come back after the run was stopped"));

@@ -3,6 +3,7 @@ package org.pocketbench.core;
 import java.io.FileOutputStream;
 import java.io.IOException;
 import java.util.LinkedHashMap;
+import java.util.Locale;
 import java.util.Map;
 
 /**
@@ -49,6 +50,22 @@ final class MemoryMark {
         json.put("file_backed_mb", grownMb(fileBackedKb, split[1]));
         json.put("method", method);
         return json;
+    }
+
+    /**
+     * What the whole process holds now, of pages that it shares with others its share (PSS), and what backs it: an app
+     * shares much of what stands in its high-water mark with every other app. Nothing of what a kernel does not tell.
+     */
+    static Map<String, String> shareOfProcess() {
+        Map<String, String> fields = Linux.fieldsOf(Linux.textOf("/proc/self/smaps_rollup"));
+        Map<String, String> facts = new LinkedHashMap<>();
+        for (String name : new String[] {"Pss", "Pss_Anon", "Pss_File"}) {
+            Long kb = Linux.kilobytes(fields, name);
+            if (kb != null) {
+                facts.put(name.toLowerCase(Locale.ROOT) + "_mb", String.format(Locale.ROOT, "%.1f", kb / 1024.0));
+            }
+        }
+        return facts;
     }
 
     private static Double grownMb(Long beforeKb, Long nowKb) {

@@ -8,6 +8,7 @@ import java.util.Set;
 /** What is to be measured: request.json, the same words as `Request` of device_runners/wire.py, which is its twin. */
 public final class Request {
     static final long WIRE_VERSION = 1;
+    private static final long MOST_THREADS = 1024; // runtimes make as many as they are asked for
 
     /** One build to load; sha256 is checked before a runtime opens the file. */
     public static final class BuildFile {
@@ -39,7 +40,11 @@ public final class Request {
 
         Timing(Fields fields) throws Refused {
             accelerator = fields.has("accelerator") ? fields.choice("accelerator", "cpu", "gpu", "npu") : "cpu";
-            numThreads = (int) Math.min(fields.count("num_threads", 1), Integer.MAX_VALUE);
+            long threads = fields.count("num_threads", 1);
+            if (threads > MOST_THREADS) {
+                throw new Refused("num_threads is " + threads + ", more than " + MOST_THREADS);
+            }
+            numThreads = (int) threads;
             warmupRuns = fields.count("warmup_runs", 0);
             warmupMinSecs = fields.seconds("warmup_min_secs");
             warmupMaxSecs = fields.seconds("warmup_max_secs");

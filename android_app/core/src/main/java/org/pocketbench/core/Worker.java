@@ -56,6 +56,7 @@ public final class Worker {
             stage("running the samples", build, build::runSamples);
         }
         runtimes.values().forEach(runtime -> response.facts.putAll(runtime.facts()));
+        response.facts.putAll(MemoryMark.shareOfProcess());
         response.facts.putAll(setting.platform.facts());
         for (Build build : builds) {
             response.results.add(build.result(meter.trace(build.timedCalls)));
@@ -173,8 +174,18 @@ public final class Worker {
         try {
             step.done();
         } catch (Refused error) {
-            setting.log.say("giving up " + build.file.id + ": " + error.getMessage());
-            build.refuse(error);
+            giveUp(build, error);
+        } catch (LinkageError error) { // a library or class of the runtime, which is looked for when it is first used
+            String what = error.getClass().getSimpleName() + ": " + Refused.oneLine(error);
+            giveUp(build, new Refused("the runtime cannot be loaded: " + what, "install an app that holds it"));
+        } catch (OutOfMemoryError error) {
+            giveUp(build, new Refused("Java ran out of memory while " + doing + ": " + Refused.oneLine(error),
+                    "measure it with smaller inputs or outputs"));
         }
+    }
+
+    private void giveUp(Build build, Refused error) {
+        setting.log.say("giving up " + build.file.id + ": " + error.getMessage());
+        build.refuse(error);
     }
 }

@@ -106,7 +106,7 @@ final class Fakes {
         }
     }
 
-    static final class FakePlatform implements Platform {
+    static class FakePlatform implements Platform {
         EnergyCounter counter;
         int blocks;
 

@@ -95,6 +95,7 @@ public class JobTest {
         assertEquals(Sha256.of(response), found.get("response_sha256"));
         assertEquals("", ResponseReader.read(JobFile.text(response)).results.get(0).failure);
         assertTrue(said.toString(), said.contains("timing tflite/a"));
+        assertEquals("beginning run test", said.get(0));
     }
 
     @Test

@@ -231,11 +231,59 @@ public class TimingTest {
     }
 
     @Test
+    public void theWaitIsTheSecondNumberThatLinuxPrints() throws Exception {
+        java.io.File file = java.io.File.createTempFile("schedstat", "");
+        java.nio.file.Files.write(file.toPath(), "123456 789 12\n".getBytes("ascii"));
+        try (RunQueue queue = new RunQueue(new java.io.FileInputStream(file).getChannel())) {
+            assertEquals(789, queue.waitedNs());
+        }
+    }
+
+    @Test
+    public void theWarmUpHasAsManyCallsAsAreAskedForAlthoughItIsSteadyBefore() throws Refused {
+        assertEquals(300, loop("timing.warmup_runs", 300L).warmUp().wallNs.length);
+    }
+
+    @Test
+    public void memoryIsCountedFromTheMarkAndNotFromAnEarlierPeak() {
+        touch(200 << 20);
+        double peakMb = Linux.kilobytes(Linux.status(), "VmHWM") / 1024.0;
+        MemoryMark mark = MemoryMark.set(new Fakes.FakePlatform() {
+            @Override
+            public void freeMemory() {
+                System.gc();
+                try {
+                    Thread.sleep(200); // another thread of Java unmaps what is free
+                } catch (InterruptedException error) {
+                    throw new IllegalStateException(error);
+                }
+            }
+        });
+        double nowMb = (Double) mark.since().get("total_peak_rss_mb");
+        assertTrue(nowMb + " of " + peakMb + " MB", nowMb < peakMb - 150);
+    }
+
+    private static void touch(int bytes) {
+        java.nio.ByteBuffer all = java.nio.ByteBuffer.allocateDirect(bytes);
+        for (int at = 0; at < bytes; at += 4096) {
+            all.put(at, (byte) 1);
+        }
+    }
+
+    @Test
     public void theRealRunQueueCountsForThisThread() throws Exception {
         RunQueue queue = RunQueue.ofThisThread();
         if (queue != null) { // a kernel that does not tell
             assertTrue(queue.waitedNs() >= 0);
             queue.close();
         }
+    }
+
+    @Test
+    public void theProcesssShareOfMemoryIsToldWithWhatBacksIt() {
+        java.util.Map<String, String> facts = MemoryMark.shareOfProcess();
+        double whole = Double.parseDouble(facts.get("pss_mb"));
+        double parts = Double.parseDouble(facts.get("pss_anon_mb")) + Double.parseDouble(facts.get("pss_file_mb"));
+        assertTrue(facts.toString(), whole > 1 && parts > 0.5 * whole && parts < whole + 0.3);
     }
 }

@@ -29,6 +29,8 @@ public class WorkerTest {
     private final List<String> log = new ArrayList<>();
     private final Map<String, FakeEngine> engines = new LinkedHashMap<>();
     private File folder;
+    private Error missing;
+    private double deadVolts = -1;
 
     @Before
     public void engines() throws Exception {
@@ -47,6 +49,9 @@ public class WorkerTest {
             @Override
             public Engine load(File file, List<long[]> shapes) {
                 clock.nowNs += 5_000_000;
+                if (missing != null) {
+                    throw missing;
+                }
                 return engines.get(file.getName());
             }
 
@@ -181,6 +186,24 @@ public class WorkerTest {
     }
 
     @Test
+    public void aLibraryThatCannotBeLoadedIsTheFailureOfItsBuilds() throws Refused {
+        missing = new UnsatisfiedLinkError("dlopen failed: libexecutorch.so is 4096-byte aligned");
+        Response response = serve(null, twoBuilds());
+        for (BuildResult result : response.results) {
+            assertEquals("the runtime cannot be loaded: UnsatisfiedLinkError: dlopen failed: libexecutorch.so is"
+                    + " 4096-byte aligned; install an app that holds it", result.failure);
+        }
+    }
+
+    @Test
+    public void aBuildThatIsTooLargeForJavaIsAFailureOfItsOwn() throws Refused {
+        missing = new OutOfMemoryError("Failed to allocate 800 MB");
+        BuildResult result = serve(null, Fakes.request()).results.get(0);
+        assertEquals("Java ran out of memory while loading: Failed to allocate 800 MB; measure it with smaller inputs"
+                + " or outputs", result.failure);
+    }
+
+    @Test
     public void aFileOfAnotherContentIsNeverLoaded() throws Exception {
         Files.write(new File(folder, "a.tflite").toPath(), new byte[] {1});
         BuildResult result = serve(null, Fakes.request()).results.get(0);
@@ -228,7 +251,7 @@ public class WorkerTest {
 
             @Override
             public double volts() {
-                return 3.9;
+                return left < deadVolts ? Double.NaN : 3.9;
             }
 
             @Override
@@ -256,6 +279,10 @@ public class WorkerTest {
         assertEquals(40L, load.get("inferences"));
         assertEquals(11, ((double[]) ((Map<?, ?>) blocks.get(2)).get("counter")).length);
         assertEquals(true, trace.get("charging"));
+        deadVolts = 960; // within the load of this second run
+        Map<?, ?> half = (Map<?, ?>) ((List<?>) serve(null, Fakes.request("timing.min_secs", 0.02)).results.get(0)
+                .energy.get("blocks")).get(1);
+        assertEquals("a voltage that is told at times is none", 0, ((double[]) half.get("voltage_v")).length);
         Response shared = serve(null, twoBuilds("timing.min_secs", 0.02));
         assertNull("two builds share no counter", shared.results.get(0).energy);
     }
@@ -266,29 +293,5 @@ public class WorkerTest {
         serve(null, Fakes.request("inputs", Collections.singletonList(samples()), "outputs", "out")).write(place);
         assertEquals("test", ResponseReader.read(JobFile.text(place)).runId);
         assertFalse(new File(folder, "response.json.tmp").exists());
-    }
-
-    @Test
-    public void theDeadlineStopsARunAndThenEndsIt() throws Exception {
-        Runnable[] ended = {null};
-        Deadline deadline = new Deadline(control, 0.0, new File(folder, "cancel"), () -> ended[0] = () -> {}, 0.1);
-        deadline.start();
-        deadline.join(5000);
-        assertTrue(control.stopped());
-        assertNotNull("a call that never comes back", ended[0]);
-    }
-
-    @Test
-    public void aFileNamedCancelStopsARun() throws Exception {
-        Files.write(new File(folder, "cancel").toPath(), new byte[0]);
-        Deadline deadline = new Deadline(control, 1000, new File(folder, "cancel"), () -> {});
-        deadline.start();
-        for (int i = 0; i < 100 && !control.stopped(); i++) {
-            Thread.sleep(20);
-        }
-        deadline.end();
-        deadline.join(2000);
-        assertTrue(control.stopped());
-        assertFalse(deadline.isAlive());
     }
 }
