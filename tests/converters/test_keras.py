@@ -72,7 +72,9 @@ def get_calibration_data():
     return [np.full((1, 4), value, "float32") for value in np.linspace(-1, 1, 9)]
 
 
-get_evaluation_data = get_calibration_data
+def get_evaluation_data():
+    for value in np.linspace(-1, 1, 9):
+        yield np.full((1, 4), value, "float32"), None
 """
 PCQAT = "prune(0.5)+cluster(16)+qat+static_wi8_ai8"
 TRAINING = Training(epochs=1, batch_size=16, schedule=Schedule(frequency=2))
