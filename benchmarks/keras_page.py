@@ -51,14 +51,14 @@ def main() -> int:
 def keep(report: Report) -> None:
     """The figures of a run, under its experiment's name."""
     kept = json.loads(EXAMPLES.read_text()) if EXAMPLES.exists() else {}
-    variants = {variant.id: variant for variant in report.variants}
+    standings = {standing.variant: standing for standing in report.standings}
     builds: dict[str, Any] = {}
-    for standing in report.standings:
-        held = variants[standing.variant].contents
+    for variant in sorted(report.variants, key=lambda each: each.runtime, reverse=True):
+        held, standing = variant.contents, standings[variant.id]
         if standing.failure is not None or held is None:
-            builds[standing.variant] = {"failure": standing.failure.reason if standing.failure else "no contents"}
+            builds[variant.id] = {"failure": standing.failure.reason if standing.failure else "no contents"}
             continue
-        builds[standing.variant] = {
+        builds[variant.id] = {
             "rank": standing.rank,
             "figures": {name: standing.metrics[name].value for name in FIGURES if name in standing.metrics},
             "zeros": held.sparsity,
