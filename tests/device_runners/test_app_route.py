@@ -88,10 +88,10 @@ def test_the_limit_of_memory_is_held_when_the_app_has_ended_and_that_is_said(
     link.files[f"{PLACE}/response.json"] = msgspec.json.encode(msgspec.structs.replace(response, results=results))
     if fact == "above":
         with pytest.raises(RunnerError, match="used 500 MB, above its limit of 400 MB") as raised:
-            AppRoute().serve(Desk(link, finished()), task)
+            AppRoute().serve(Desk(link, whole(link)), task)
         assert "logcat" not in str(raised.value) and ("rm", "-rf", PLACE) in link.asked
     else:
-        assert AppRoute().serve(Desk(link, finished()), task).facts.get("memory_limit") == fact
+        assert AppRoute().serve(Desk(link, whole(link)), task).facts.get("memory_limit") == fact
 
 
 def test_outputs_are_pulled_with_the_size_that_they_must_have(tmp_path: Path) -> None:
