@@ -88,7 +88,8 @@ class Pruner:
             self._model.set_weights(best["state"])
         zeros = self._zeros()
         if zeros < target - _TOLERANCE:
-            self._studio.stopped = f"at {zeros:.0%} zeros: {halted or self._memory['fell']}"
+            reason = halted or self._memory["fell"] or "the training ended before the schedule did"
+            self._studio.stopped = f"at {zeros:.0%} zeros: {reason}"
             self._studio.note(f"{label} stopped {self._studio.stopped}")
         return _sparsity.strip_pruning(self._model)
 
