@@ -111,7 +111,7 @@ def effect_interval(x: ArrayLike, confidence: float) -> Interval:
 
 def flips_for(alpha: float) -> int:
     """So many random choices of signs that a test at `alpha` can reject; many comparisons at once have a small one."""
-    return min(MOST_FLIPS, max(RANDOM_FLIPS, 2 ** math.ceil(math.log2(FLIPS_PER_ALPHA / alpha)) - 1))
+    return min(MOST_FLIPS, max(RANDOM_FLIPS, (1 << math.ceil(math.log2(FLIPS_PER_ALPHA / alpha))) - 1))
 
 
 def not_above(x: ArrayLike, limit: float, flips: int = RANDOM_FLIPS) -> float:
