@@ -1,9 +1,9 @@
 """The builds that channel_pruning.py judges: thinned, fine-tuned, exported, converted; each piece is made once.
 
-Ours is what `channels(r)` does. The plain one is Torch-Pruning as its examples use it, then the same training by the
-same code: epochs, images, seed, learning rate, and of the looks at 300 images after each epoch the best. Batch norms
-follow the product's rules in both. `tuned` is the whole network, trained on as long, so that what the training wins is
-not owed to pruning. For a child process: imports torch and the converters.
+Ours is what `channels(r)` does. The plain one is Torch-Pruning as its examples use it; what follows is the same code
+for both: batch norms measured anew or held, whichever brings the outputs nearer to the whole network's, epochs, images,
+seed, learning rate, and the better of the looks at 300 images after each epoch. For a child process: imports torch and
+the converters.
 """
 
 from __future__ import annotations
@@ -102,16 +102,13 @@ def ours(model: Any, studio: Any, share: float) -> Any:
 
 
 def _tuned(thin: Any, model: Any, studio: Any, kind: str) -> Any:
-    """Ours as `channels(share)` goes on; the others in the same training, their batch norms as in any training."""
+    """As `channels(share)` goes on, whoever thinned it: batch norms measured anew or held where that serves better."""
     from converters.compress.channels import BATCH
     from converters.compress.sampling import together
     from converters.compress.settling import Settling, settled
 
-    if kind == "ours":
-        how = Settling(label=kind, batches=together(thin, studio.calibration(), BATCH))
-        return settled(thin, model, how, studio)
-    studio.tune(thin, label=kind)
-    return thin
+    how = Settling(label=kind, batches=together(thin, studio.calibration(), BATCH))
+    return settled(thin, model, how, studio)
 
 
 def plain(model: Any, studio: Any, share: float) -> Any:
