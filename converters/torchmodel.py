@@ -53,8 +53,11 @@ def evaluate(model: torch.nn.Module) -> str:
     """Put the model into eval mode; a note when that changed what it computes, else ""."""
     matters = (torch.nn.modules.batchnorm._NormBase, torch.nn.modules.dropout._DropoutNd)
     left = sum(isinstance(part, matters) and part.training for part in model.modules())
-    if not isinstance(model, torch.fx.GraphModule) or not hasattr(model, "_guards_fn"):
+    try:
         model.eval()
+    except NotImplementedError:  # of the module of an exported program, which stays in the mode that it was exported in
+        for part in model.modules():
+            part.training = False
     return f"the model was in train mode ({left} layers behave otherwise there); eval() was called" if left else ""
 
 
@@ -87,7 +90,11 @@ def flat(model: torch.nn.Module, arguments: tuple[torch.Tensor, ...]) -> torch.n
     with torch.no_grad():
         outputs = model(*arguments)
     parts = outputs if isinstance(outputs, (tuple, list)) else (outputs,)
-    return model if all(isinstance(part, torch.Tensor) for part in parts) else Flat(model).eval()
+    if all(isinstance(part, torch.Tensor) for part in parts):
+        return model
+    wrapped = Flat(model)
+    wrapped.training = False  # its model already is in eval mode
+    return wrapped
 
 
 def tensors(arrays: Arrays) -> tuple[torch.Tensor, ...]:

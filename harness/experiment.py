@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -197,8 +198,8 @@ def _check_numbers(experiment: Experiment) -> None:
     for part, names in positive.items():
         for name in names:
             value = getattr(getattr(experiment, part), name)
-            if value <= 0:
-                raise ExperimentError(f"{part}.{name} is {value}, and must be above 0")
+            if not 0 < value < math.inf:  # which no NaN is
+                raise ExperimentError(f"{part}.{name} is {value}, and must be {'finite' if value > 0 else 'above 0'}")
     _check_training(experiment.training)
     settings = experiment.settings
     if settings.min_secs > settings.max_secs:
@@ -240,6 +241,8 @@ def _check_training(training: Training) -> None:
         )
     if not 0 <= training.soft_share <= 1:
         raise ExperimentError(f"training.soft_share is {training.soft_share:g}, and must be from 0 to 1")
+    if not 0 <= training.hint_weight < math.inf:
+        raise ExperimentError(f"training.hint_weight is {training.hint_weight:g}, and must be 0 or more")
     floors.parse(training.floor)
 
 

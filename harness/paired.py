@@ -23,7 +23,8 @@ Outcome = Literal["faster", "slower", "same", "undecided", "inconclusive"]
 
 CLIP_AT = 1.5  # times the median magnitude; keeps one wild pair from drowning the others
 ENUMERATE_UP_TO = 12
-RANDOM_FLIPS = 8191
+RANDOM_FLIPS, MOST_FLIPS = 2**13 - 1, 2**16 - 1
+FLIPS_PER_ALPHA = 4  # expected beyond the mark where p is alpha; with too few no p is ever small enough
 BISECTIONS = 50
 
 
@@ -65,11 +66,11 @@ def pair_statistic(a: Sequence[ArrayLike], b: Sequence[ArrayLike]) -> float:
     return float(np.median(ratios))
 
 
-def sign_flip(x: ArrayLike, alternative: Alternative = "two-sided") -> float:
+def sign_flip(x: ArrayLike, alternative: Alternative = "two-sided", flips: int = RANDOM_FLIPS) -> float:
     """p-value of "x is as likely as -x" (Fisher's randomization test for pairs), from n pair statistics.
 
     T = sum of x clipped to -+1.5 median|x|, against the same sum under all 2**n choices of signs (n <= 12), or under
-    8191 random ones with (count + 1) / (draws + 1) beyond. Clipping looks at |x| only, which no flip changes, so the
+    `flips` random ones with (count + 1) / (flips + 1) beyond. Clipping looks at |x| only, which no flip changes, so the
     test stays exact; the smallest p is 2 / 2**n two-sided: n = 8 is the first that can reach 1 %.
     """
     values = np.asarray(x, dtype=np.float64)
@@ -77,7 +78,7 @@ def sign_flip(x: ArrayLike, alternative: Alternative = "two-sided") -> float:
         return 1.0
     bound = CLIP_AT * float(np.median(np.abs(values)))
     clipped = np.clip(values, -bound, bound)
-    observed, flipped = float(clipped.sum()), _signs(values.size) @ clipped
+    observed, flipped = float(clipped.sum()), _signs(values.size, flips) @ clipped
     slack = 1e-9 * float(np.abs(clipped).sum())  # sums that are equal on paper count as equal
     if alternative == "two-sided":
         extreme = int((np.abs(flipped) >= abs(observed) - slack).sum())
@@ -103,20 +104,25 @@ def effect_interval(x: ArrayLike, confidence: float) -> Interval:
     Open where n pairs are too few to reject anything."""
     values = np.asarray(x, dtype=np.float64)
     tail = (1 - confidence) / 2
-    if values.size == 0 or _smallest_p(values.size) > tail:
+    if values.size == 0 or _smallest_p(values.size, flips_for(tail)) > tail:
         return OPEN
     return Interval(-_upper_shift(-values, tail), _upper_shift(values, tail))
 
 
-def not_above(x: ArrayLike, limit: float) -> float:
+def flips_for(alpha: float) -> int:
+    """So many random choices of signs that a test at `alpha` can reject; many comparisons at once have a small one."""
+    return min(MOST_FLIPS, max(RANDOM_FLIPS, (1 << math.ceil(math.log2(FLIPS_PER_ALPHA / alpha))) - 1))
+
+
+def not_above(x: ArrayLike, limit: float, flips: int = RANDOM_FLIPS) -> float:
     """p-value of "the effect is `limit` or more" (a share: 0.03), small when B is shown to be below it: non-inferiority
     with the margin `limit`. The one-sided sign-flip test on x - log(1 + limit)."""
-    return sign_flip(np.asarray(x, dtype=np.float64) - math.log1p(limit), "less")
+    return sign_flip(np.asarray(x, dtype=np.float64) - math.log1p(limit), "less", flips)
 
 
-def not_below(x: ArrayLike, limit: float) -> float:
+def not_below(x: ArrayLike, limit: float, flips: int = RANDOM_FLIPS) -> float:
     """p-value of "the effect is `limit` or less", small when B is shown to be above it."""
-    return sign_flip(np.asarray(x, dtype=np.float64) - math.log1p(limit), "greater")
+    return sign_flip(np.asarray(x, dtype=np.float64) - math.log1p(limit), "greater", flips)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -139,7 +145,7 @@ def look(x: Sequence[float], plan: Plan) -> Decision:
         effect=math.expm1(effect_estimate(x)),
         low=None if low is None else math.expm1(low),
         high=None if high is None else math.expm1(high),
-        p=sign_flip(x),
+        p=sign_flip(x, flips=flips_for(plan.alpha_per_look)),
         pairs=len(x),
     )
 
@@ -155,9 +161,10 @@ def outcome(x: Sequence[float], plan: Plan) -> Outcome:
     if len(x) not in plan.looks:
         raise ValueError(f"{len(x)} pairs: the plan looks at {plan.looks} only, or its alpha would not hold")
     alpha, effect = plan.alpha_per_look, math.expm1(effect_estimate(x))
-    if sign_flip(x) <= alpha and abs(effect) >= plan.minimum_effect:
+    flips = flips_for(alpha)
+    if sign_flip(x, flips=flips) <= alpha and abs(effect) >= plan.minimum_effect:
         return "slower" if effect > 0 else "faster"
-    if not_above(x, plan.margin) <= alpha and not_below(x, -plan.margin) <= alpha:
+    if not_above(x, plan.margin, flips) <= alpha and not_below(x, -plan.margin, flips) <= alpha:
         return "same"
     return "inconclusive" if len(x) == plan.looks[-1] else "undecided"
 
@@ -172,28 +179,28 @@ def compare(measure_pair: Callable[[], float], plan: Plan) -> Decision:
     return look(x, plan)
 
 
-@lru_cache(maxsize=32)
-def _signs(n: int) -> Floats:
-    """Sign vectors [2**n or RANDOM_FLIPS, n]; the random ones are the same in every run."""
+@lru_cache(maxsize=8)
+def _signs(n: int, flips: int) -> Floats:
+    """Sign vectors [2**n or flips, n]; the random ones are the same in every run."""
     if n <= ENUMERATE_UP_TO:
         bits = (np.arange(2**n)[:, None] >> np.arange(n)) & 1
     else:
-        bits = np.random.default_rng(n).integers(0, 2, (RANDOM_FLIPS, n))
+        bits = np.random.default_rng(n).integers(0, 2, (flips, n))
     return (1.0 - 2.0 * bits).astype(np.float64)
 
 
-def _smallest_p(n: int) -> float:
+def _smallest_p(n: int, flips: int) -> float:
     """The smallest one-sided p that n pairs can give."""
-    return 1 / 2**n if n <= ENUMERATE_UP_TO else 1 / (RANDOM_FLIPS + 1)
+    return 1 / 2**n if n <= ENUMERATE_UP_TO else 1 / (flips + 1)
 
 
 def _upper_shift(values: Floats, tail: float) -> float:
     """The largest shift d such that x - d is not yet shown to be below 0."""
     spread = float(values.max() - values.min()) or abs(float(values[0])) or 1.0
-    inside, outside = float(values.min()), float(values.max()) + spread
+    inside, outside, flips = float(values.min()), float(values.max()) + spread, flips_for(tail)
     for _ in range(BISECTIONS):
         middle = (inside + outside) / 2
-        if sign_flip(values - middle, "less") > tail:
+        if sign_flip(values - middle, "less", flips) > tail:
             inside = middle
         else:
             outside = middle

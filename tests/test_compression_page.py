@@ -63,12 +63,31 @@ def test_figures_gains_and_failures_of_a_run_become_rows(tables: ModuleType, tmp
         "device": "a machine",
         "builds": {"tflite/channels(0.3)+fp32": build, "executorch/fp32": {"failure": "no kernel"}},
         "combinations": [],
+        "pairs_held": 1,
+        "pairs_wanted": 9,
     }
     (tmp_path / "combinations.json").write_text(json.dumps(found))
     page = tables.filled(PAGE.read_text(encoding="utf-8"), tmp_path)
     row = "| `channels(0.3)+fp32` | 2.0 (2.00 ×) | 2.0 | 2.0 | 50.0 [49.0, 52.0] (1.50 ×) | 0.900 ± 0.020 | yes |"
     assert row in page
     assert "| `fp32` | – | – | – | – | – | failed: no kernel |" in page
+    assert "1 of the 9 that were asked for in pairs side by side" in page
+
+
+@pytest.mark.parametrize(
+    ("lost", "times", "shown"),
+    [((0.1, 0.5), (41.0, 43.0), "**42.0**"), ((0.1, 0.6), (41.0, 43.0), "42.0"), ((0.1, 0.1), (39.0, 43.0), "41.0")],
+)
+def test_the_papers_mark_is_for_the_average_loss_and_for_the_size_of_every_seed(
+    tables: ModuleType, tmp_path: Path, lost: tuple[float, float], times: tuple[float, float], shown: str
+) -> None:
+    one = {"network": "lenet-300-100", "data": "garments", "steps": "prune", "runtime": "tflite"}
+    one |= {"recipe": "prune+fp32", "packed_file_bytes": 2048, "file_times": 40.0, "sparsity": 0.91, "accuracy": 0.89}
+    rows = [{**one, "lost_points": less, "weights_times": size} for less, size in zip(lost, times, strict=True)]
+    (tmp_path / "deep_compression.json").write_text(json.dumps(rows))
+    page = tables.filled(PAGE.read_text(encoding="utf-8"), tmp_path)
+    (row,) = [line for line in page.splitlines() if line.startswith("| lenet-300-100, garments")]
+    assert f"| {shown} | 2.0 | 40.0 | 91.0% | 0.8900 | {sum(lost) / 2:+.2f} | {lost[0]:+.2f}, {lost[1]:+.2f} |" in row
 
 
 @pytest.mark.parametrize(

@@ -69,9 +69,18 @@ def load(name: str, package: str = "") -> Data:
     return garments() if name == "garments" else digits(Path(package) if package else None)
 
 
-def train(network: str, data: Data, *, epochs: int, checkpoint: Path) -> nn.Module:
-    """Train from scratch, seeded; goes on where an interrupted training left its checkpoint. Looks at no test image."""
-    torch.manual_seed(0)
+class Plan(NamedTuple):
+    """Of one training. checkpoint: a file, from which an interrupted one goes on."""
+
+    epochs: int
+    seed: int
+    checkpoint: Path
+
+
+def train(network: str, data: Data, plan: Plan) -> nn.Module:
+    """Train from scratch, seeded. Looks at no test image."""
+    epochs, seed, checkpoint = plan
+    torch.manual_seed(seed)
     model, (images, labels) = NETWORKS[network](), map(torch.from_numpy, data.training)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, weight_decay=1e-5)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
@@ -80,7 +89,7 @@ def train(network: str, data: Data, *, epochs: int, checkpoint: Path) -> nn.Modu
         for name, state in torch.load(checkpoint, weights_only=True).items():
             parts[name].load_state_dict(state)
     for epoch in range(schedule.last_epoch, epochs):
-        order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(epoch))
+        order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(1000 * seed + epoch))
         for rows in order.split(64):
             optimizer.zero_grad()
             nn.functional.cross_entropy(model(images[rows]), labels[rows]).backward()
@@ -90,15 +99,10 @@ def train(network: str, data: Data, *, epochs: int, checkpoint: Path) -> nn.Modu
     return model.eval()
 
 
-def describe(network: str, data: str, weights: Path, package: Path | None) -> str:
-    """The text of a model file as pocketbench reads it."""
-    return _MODEL.format(
-        here=str(Path(__file__).resolve().parent),
-        network=network,
-        data=data,
-        weights=str(weights.resolve()),
-        package=str(package.resolve()) if package else "",
-    )
+def describe(network: str, data: str, weights: Path, package: str) -> str:
+    """The text of a model file as pocketbench reads it; package: where the digits are unpacked."""
+    here = str(Path(__file__).resolve().parent)
+    return _MODEL.format(here=here, network=network, data=data, weights=str(weights.resolve()), package=package)
 
 
 _MODEL = '''"""Written by a benchmark."""

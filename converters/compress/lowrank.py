@@ -19,7 +19,7 @@ from converters.compress import factors, layer_forms, multiplyadds, ranks, refit
 from converters.compress.dependencies import FAULTS
 from converters.compress.factors import Rank
 from converters.compress.multiplyadds import Tensors
-from converters.compress.ranks import Option
+from converters.compress.ranks import Form, Option
 from converters.compress.sampling import first_rows, together
 from converters.compress.settling import Settling, settled
 from converters.compress.studio import Studio
@@ -41,6 +41,7 @@ class Material:
     """What can be made of a model. made: per layer the factors at each rank; left: layers that stay, and why."""
 
     batches: list[Tensors]
+    forms: Mapping[str, Form]
     options: Mapping[str, Sequence[Option]]
     made: Mapping[str, Mapping[Rank, tuple[torch.Tensor, ...]]]
     left: dict[str, str]
@@ -48,10 +49,12 @@ class Material:
 
 @dataclass(frozen=True)
 class Outcome:
-    """ranks: of the layers that were split; left: the others, and why."""
+    """ranks: of the layers that were split; slower: those that are no faster in TFLite's int8; left: the others,
+    and why."""
 
     model: nn.Module
     ranks: dict[str, float]
+    slower: list[str]
     left: dict[str, str]
 
 
@@ -91,7 +94,7 @@ def _material(model: nn.Module, studio: Studio) -> Material:
     made = {name: factors.approximations(layer, possible[name], moments.get(name)) for name, layer in layers.items()}
     few = first_rows(batches, LOOKED_AT_SAMPLES)
     options = {name: ranks.options(forms[name], possible[name], _losses(model, name, made[name], few)) for name in made}
-    return Material(batches=batches, options=options, made=made, left=left)
+    return Material(batches=batches, forms=forms, options=options, made=made, left=left)
 
 
 def _losses(
@@ -113,6 +116,7 @@ def _split(model: nn.Module, material: Material, chosen: Mapping[str, Option]) -
     """A copy with layers split as chosen, each seen to compute what its factors say."""
     thin, twin, left = copy.deepcopy(model), copy.deepcopy(model), dict(material.left)
     split: dict[str, float] = {}
+    slower = []
     for name, option in chosen.items():
         if option.rank is None:
             left[name] = "splitting others cost the outputs less"
@@ -126,7 +130,8 @@ def _split(model: nn.Module, material: Material, chosen: Mapping[str, Option]) -
             left[name] = reason
         else:
             split[name] = float(option.rank.read)
-    return Outcome(model=thin, ranks=split, left=left)
+            slower += [] if ranks.pays_in_int8(material.forms[name], option.rank) else [name]
+    return Outcome(model=thin, ranks=split, slower=slower, left=left)
 
 
 def _replaced(thin: nn.Module, twin: nn.Module, name: str, new: nn.Module, batch: Tensors) -> str:
@@ -151,6 +156,7 @@ def _say(outcome: Outcome, whole: dict[str, int], target: float, studio: Studio,
     share = (before - after) / sum(whole[name] for name in material.options)
     studio.record(target=target, removed_share_of_splittable=share, removed_share=1 - after / before)
     studio.record(multiplyadds_before=before, multiplyadds_after=after, ranks=outcome.ranks)
+    studio.record(slower_in_tflite_int8=outcome.slower)
     studio.record(left_alone=[f"{name}: {reason}" for name, reason in outcome.left.items()])
     if abs(share - target) > SLACK:
         studio.note(

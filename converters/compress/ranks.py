@@ -19,6 +19,9 @@ TILE = 16
 MOST = 0.75  # of the whole layer's multiply-adds, full tiles counted
 MOST_RANKS = 8  # that are considered per layer: wide ones have dozens
 LEAST_SAVED = 4096  # multiply-adds per call: less than what one more operator costs
+# In TFLite's int8 kernels one more operator costs more than that: channels of dense and 1x1 layers, and the most of the
+# multiply-adds, at which the split layer was faster. Split larger kernels never were.
+PAYS_IN_INT8 = ((256, 0.5), (1024, 0.75))
 
 
 class Form(Record, frozen=True, kw_only=True):
@@ -61,6 +64,12 @@ def possible(form: Form) -> list[Rank]:
         if faster and form.macs - form.split_macs(rank) >= LEAST_SAVED:
             found.append(rank)
     return spread(found, MOST_RANKS)
+
+
+def pays_in_int8(form: Form, rank: Rank) -> bool:
+    """Whether the split layer is faster in TFLite's int8 kernels as well."""
+    channels, left = min(form.read, form.written), form.split_macs(rank) / form.macs
+    return form.kernel == 1 and any(channels >= width and left <= most for width, most in PAYS_IN_INT8)
 
 
 def spread(ranks: Sequence[Rank], most: int) -> list[Rank]:

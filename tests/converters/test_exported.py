@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import converters
-from converters import engines, exported, numerics, recipes
+from converters import engines, exported, numerics, recipes, torchmodel
 from harness.errors import SourceError
 from harness.records import ModelSource, Runtime
 
@@ -120,6 +120,16 @@ def test_a_python_file_may_hand_out_the_module_of_a_pt2(
     assert not prepared.model.random_weights
     variant = converters.convert(prepared, "tflite", recipes.parse("static_wi8_ai8"), workshop=workshop)
     assert variant.failure is None
+
+
+@pytest.mark.parametrize("guards", [True, False])  # without, as where the executorch package was imported before
+def test_the_module_of_a_pt2_and_a_network_around_it_are_put_into_eval_mode(guards: bool) -> None:
+    inner = torch.export.export(torch.nn.Linear(2, 2), (torch.ones(1, 2),)).module(check_guards=guards)
+    assert torchmodel.evaluate(inner) == ""
+    net = torch.nn.Sequential(inner, torch.nn.Dropout(0.9), torch.nn.Linear(2, 2))
+    assert "was in train mode (1 layers" in torchmodel.evaluate(net)
+    assert not any(part.training for part in net.modules())
+    assert torch.equal(net(torch.ones(1, 2)), net(torch.ones(1, 2)))
 
 
 SEVERAL = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +68,15 @@ def test_a_later_step_that_falls_below_the_floor_is_left_out_with_a_note(pupil: 
     (note,) = studio.notes
     assert note.startswith("cluster(16) was left out, and all after it: it leads to accuracy")
     assert note.endswith("beyond the floor accuracy 0.8")
+
+
+@pytest.mark.parametrize(("floor", "limit"), [(90, "90"), ("baseline + 0.5", "1."), ("baseline - 2", "-1.")])
+def test_a_floor_that_no_accuracy_can_have_is_refused_before_any_training(
+    pupil: Pupil, tmp_path: Path, floor: float | str, limit: str
+) -> None:
+    with pytest.raises(ConversionError, match=rf"floor `{re.escape(str(floor))}` is an accuracy of {limit}") as refused:
+        pupil.studio("prune(0.5)", tmp_path, floor=floor)
+    assert "such as 0.9" in refused.value.remedy
 
 
 def test_a_floor_that_nobody_can_watch_is_said(pupil: Pupil, tmp_path: Path) -> None:

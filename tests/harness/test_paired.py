@@ -43,6 +43,17 @@ def test_random_flips_agree_with_all_of_them() -> None:
     assert paired.sign_flip(x) == pytest.approx(exact, abs=4 * math.sqrt(exact / 8191))
 
 
+@pytest.mark.parametrize("comparisons", [1, 60])
+def test_a_run_with_many_comparisons_can_still_tell_a_change_and_has_its_interval(comparisons: int) -> None:
+    plan = Plan(alpha=0.01 / comparisons)
+    decision = paired.look(list(pairs(7, 20, shift=-0.2, wild=0.0)), plan)
+    assert decision.outcome == "faster"
+    assert decision.low is not None and decision.high is not None
+    assert decision.low < decision.effect < decision.high < -0.15
+    same = paired.look(list(pairs(7, 40, wild=0.0)), plan)
+    assert same.outcome == "same" and same.low is not None and same.low < 0 < (same.high or 0)
+
+
 def test_the_smallest_p_is_two_in_two_to_the_n() -> None:
     assert paired.sign_flip([0.1] * 8) == 2 / 2**8
     assert paired.sign_flip([0.1] * 8, "greater") == 1 / 2**8
