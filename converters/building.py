@@ -76,12 +76,12 @@ def _made(variant: Variant, prepared: Prepared, recipe: Recipe, workshop: Worksh
     if shaped.failure is not None:
         return replace(variant, failure=shaped.failure)
     variant = replace(_build(_order(variant, prepared, recipe, workshop, shaped)), history=shaped.history)
-    return replace(variant, warnings=(*shaped.warnings, *_costly_splits(variant), *variant.warnings))
+    return replace(variant, warnings=(*shaped.warnings, *_costly_splits(variant, recipe), *variant.warnings))
 
 
-def _costly_splits(variant: Variant) -> Iterator[str]:
+def _costly_splits(variant: Variant, recipe: Recipe) -> Iterator[str]:
     """`lowrank` splits what is faster in float, once for all builds; where that costs time, the build says so."""
-    if variant.runtime != "tflite" or variant.failure or recipes.quantization(recipes.parse(variant.recipe)) != _INT8:
+    if variant.runtime != "tflite" or variant.failure or recipes.quantization(recipe) != _INT8:
         return
     for result in variant.history:
         slower, split = result.facts.get("slower_in_tflite_int8"), result.facts.get("ranks")
