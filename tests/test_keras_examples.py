@@ -16,7 +16,12 @@ from harness import experiment
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 TINY = EXAMPLES / "keras_mlperf_tiny"
-SHAPES = {"model": (32, 32, 3), "keyword_spotting": (50, 10, 1), "anomaly_detection": (5, 128, 1)}
+SHAPES = {
+    "model": (32, 32, 3),
+    "keyword_spotting": (50, 10, 1),
+    "anomaly_detection": (5, 128, 1),
+    "visual_wake_words": (96, 96, 3),
+}
 
 
 def _load(path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:

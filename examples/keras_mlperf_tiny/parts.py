@@ -14,6 +14,7 @@ SHA256 = {
     "image_classification.h5": "ddf7d37de6297176bbe6dc210d1bc858ddb9ce427624314ab342d17e13bab375",
     "keyword_spotting.h5": "b2729de9ef1bceea95ccf4af641ebd665efa853be1f1335f03daa238e6c3360e",
     "anomaly_detection.h5": "73e0f7d2f7ac9b397dc6c5458a148954a2dd1c2f2cb5f4268fa4e327f7c874b7",
+    "visual_wake_words.h5": "85931a21374769512fc64b2fa64990e69061407b5d3321c1228bf5b8738ae9c8",
 }
 
 
