@@ -68,6 +68,12 @@ CAVEATS: dict[str, Doubt] = {
         advice="make sure that nothing else runs; compare builds only within one run",
         seen=doubts_timing.wait_unknown,
     ),
+    "NO-TIME": Doubt(
+        summary="calls came out as taking no time: more was taken off for the way into the runtime than they took",
+        advice="measure again on a quieter machine; a few microseconds are the limit of what can be told",
+        seen=doubts_timing.no_time,
+        doubts=CLOCK,
+    ),
     "CANARY": Doubt(
         summary="the processor's clock moved while the build was measured",
         advice="fix the clock or let the device cool, then measure again",

@@ -20,6 +20,7 @@ DRIFT_P = 0.01
 NOISY_WAIT_SHARE = 0.05
 STARVED_WAIT_SHARE = 0.80
 CANARY_SPREAD = 0.05
+NO_TIME_SHARE = 0.01
 
 
 def emulator(facts: Facts) -> str:
@@ -88,6 +89,16 @@ def wait_unknown(facts: Facts) -> str:
     if threads > 1:
         return f"{threads} threads: how long the worker threads stood in the run queue is not known"
     return f"{measured.device.name} does not tell how long a thread stood in the run queue"
+
+
+def no_time(facts: Facts) -> str:
+    """What the way into the runtime costs is taken off every call; where that is more than the call took, 0 is left."""
+    if facts.measured is None:
+        return ""
+    restarts = metrics.on_cpu_samples_ms(facts.measured) or metrics.latency_samples_ms(facts.measured)
+    samples = np.concatenate([np.empty(0), *restarts])
+    share = float((samples <= 0).mean()) if samples.size else 0.0
+    return f"{percent(share)} of the timed calls came out as taking no time at all" if share > NO_TIME_SHARE else ""
 
 
 def canary(facts: Facts) -> str:

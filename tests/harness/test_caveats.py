@@ -200,6 +200,8 @@ RAISED: list[tuple[str, Facts, str]] = [
     ("STARVED", timed(wait_share=0.85), "85 % of the timed wall time"),
     ("WAIT-UNKNOWN", timed(wait_share=None), "does not tell"),
     ("WAIT-UNKNOWN", judged.facts(measured={"settings": Settings(num_threads=4)}), "4 threads"),
+    ("NO-TIME", timed(median_ms=0.0), "100 % of the timed calls"),
+    ("NO-TIME", timed(median_ms=0.0, wait_share=None), "100 % of the timed calls"),
     ("CANARY", canaries(40, 40, 40, 44, 44), "from 40 to 44 us: 10 % apart"),
     (
         "THERMAL-THROTTLED",
@@ -361,6 +363,8 @@ QUIET: list[tuple[str, Facts]] = [
     ("NOISY-MACHINE", timed(wait_share=None)),
     ("STARVED", timed(wait_share=0.6)),
     ("WAIT-UNKNOWN", timed()),
+    ("NO-TIME", timed(wait_share=0.99)),
+    ("NO-TIME", timed(median_ms=0.005)),
     ("CANARY", canaries(40, 40.5, 41, 41.5, 40)),
     ("CANARY", timed()),
     ("THERMAL-THROTTLED", under_load(lasting.run([10.0] * 180))),
