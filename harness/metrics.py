@@ -134,7 +134,8 @@ def wait_share(measurement: Measurement) -> float | None:
     if not wait_is_known(measurement):
         return None
     blocks = [block for restart in measurement.restarts for block in restart.blocks]
-    return sum(sum(block.wait_ns) for block in blocks) / sum(sum(block.wall_ns) for block in blocks)
+    wall_ns = sum(sum(block.wall_ns) for block in blocks)
+    return sum(sum(block.wait_ns) for block in blocks) / wall_ns if wall_ns else 0.0
 
 
 def wall_ms(block: Block) -> Floats:
