@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from converters import digests, floors, samples, torchmodel, userfile
+from converters import samples, torchmodel, userfile
 from converters.compress import lessons as taught
 from converters.compress import objective as objectives
 from converters.compress.course import Plan, Tools
+from converters.compress.ledger import Ledger
 from converters.compress.lessons import Lessons
 from converters.compress.objective import Objective
 from converters.compress.torch_jury import TorchJury
@@ -24,41 +25,31 @@ from converters.compress.tuning import Tuning
 from converters.job import ShapeJob
 from converters.metric import own as own_metric
 from converters.workshop import read_facts
-from harness.errors import ConversionError
-from harness.metrics import ACCURACY
-from harness.records import Step, Training
 
-Fact = str | float | int | list[str] | dict[str, float]
 _REFUSALS = (RuntimeError, ValueError, TypeError, IndexError, AssertionError, NotImplementedError)
 
 
-class Studio:
+class Studio(Ledger):
     """Fed by the driver, step by step. arguments: example inputs with the prepared batch. reference: the source model,
-    frozen. trainable: there is training data, or a train() of the user's. stopped: where the present step ended before
-    its target, and why; judged: the score of what its result is meant for, where that is not the float model. Both are
-    set by the step."""
+    frozen. trainable: there is training data, or a train() of the user's."""
+
+    _jury: TorchJury
 
     def __init__(self, job: ShapeJob, reference: torch.nn.Module, module: Any) -> None:
+        super().__init__(job)
         path, prepared = Path(job.path), Path(job.prepared)
         facts = read_facts(prepared)
         self.arguments = torchmodel.tensors(samples.read(prepared / "evaluation", "input", 1)[0])
-        self.settings: Training = job.training
-        self.seed = job.seed
-        self.steps: tuple[Step, ...] = job.steps
         self.reference = _frozen(reference)
         self.lessons: Lessons | None = taught.read(module, path, facts.model.inputs, job.training, job.seed)
-        self.stopped = ""
-        self.judged: float | None = None
-        self.notes: list[str] = [*(self.lessons.notes if self.lessons else ())]
-        self.facts: dict[str, Fact] = {}
+        self.notes += self.lessons.notes if self.lessons else ()
         self.objective = Objective(objectives.own(module, path), self.reference)
         self._job, self._path = job, path
         self._own_training = userfile.function(module, "train")
         self._calibration = (prepared, facts.model.calibration_samples)
         self._jury = TorchJury(self.lessons, own_metric(module, path), self.objective)
-        self._trainings = 0
         self._batch_size = self._possible_batch()
-        self._limit: float | None = self._floor()
+        self._limit = self._floor()
 
     @property
     def trainable(self) -> bool:
@@ -97,15 +88,7 @@ class Studio:
 
     def plan(self, label: str, *, epochs: float | None = None) -> Plan:
         """The experiment's training, to be changed and handed to train()."""
-        settings = self.settings
-        return Plan(
-            label=label,
-            epochs=settings.epochs if epochs is None else epochs,
-            batch_size=self._batch_size,
-            learning_rate=settings.learning_rate,
-            seed=self.seed + self._trainings,
-            memory={},
-        )
+        return self._planned(label, epochs, self._batch_size)
 
     def train(self, model: torch.nn.Module, plan: Plan) -> str:
         """Train in place by the plan; "" or why it ended early, which is noted as well. Only where `trainable`."""
@@ -118,36 +101,7 @@ class Studio:
         tuning.run()
         if tuning.held:
             self.record(batch_norms="held as they were: their statistics are not those of the training batches")
-        if tuning.halted:
-            self.note(f"{plan.label}: {tuning.halted}")
-            self.stopped = tuning.halted
-        return tuning.halted
-
-    def score(self, model: torch.nn.Module) -> float | None:
-        """The task metric on samples kept apart from training, higher is better (a lower-is-better one comes negated).
-
-        None without training data or labels.
-        """
-        return self._jury.score(model)
-
-    def below_floor(self, score: float | None) -> bool:
-        return self._limit is not None and score is not None and score < self._limit
-
-    def spelled(self, score: float | None) -> str:
-        """A score in the metric's own name and sign, for notes."""
-        return "no score" if score is None else self._jury.spelled(score)
-
-    def spelled_floor(self) -> str:
-        return "none" if self._limit is None else self._jury.spelled(self._limit)
-
-    def note(self, text: str) -> None:
-        """A doubt that the user must see with the build."""
-        if text not in self.notes:
-            self.notes.append(text)
-
-    def record(self, **facts: Fact) -> None:
-        """Something the present step says of itself, for the build's history."""
-        self.facts.update(facts)
+        return self._ended(plan.label, tuning.halted)
 
     def calibration(self) -> list[tuple[torch.Tensor, ...]]:
         """Inputs with the prepared batch: calibration samples, else training samples, else the example inputs."""
@@ -164,12 +118,11 @@ class Studio:
     def _tools(self, model: torch.nn.Module, plan: Plan, number: int) -> Tools:
         assert self.lessons is not None
         shapes = [[name, list(tensor.shape)] for name, tensor in model.state_dict().items()]
-        asked = [plan.label, plan.epochs, plan.batch_size, plan.learning_rate, plan.seed]
         return Tools(
             lessons=self.lessons,
             jury=self._jury,
             checkpoint=Path(self._job.checkpoints) / f"training-{number}.pt",
-            digest=digests.of_record([self.lessons.digest, shapes, asked]),
+            digest=self._digest(plan, self.lessons.digest, shapes),
         )
 
     def _train_by_user(self, model: torch.nn.Module, plan: Plan) -> str:
@@ -210,22 +163,6 @@ class Studio:
         if wanted != size:
             self.note(f"the model takes batches of {size} only, so it was trained with them")
         return size
-
-    def _floor(self) -> float | None:
-        floor = floors.parse(self.settings.floor)
-        if floor is None:
-            return None
-        baseline = self.score(self.reference)
-        if baseline is None:
-            self.note(f"the floor `{self.settings.floor}` was not watched: there is no training data with labels")
-            return None
-        limit = self._jury.limit(floor, baseline)
-        if self._jury.name == ACCURACY and not 0 <= limit <= 1:
-            raise ConversionError(
-                f"training.floor `{self.settings.floor}` is an accuracy of {limit:g}, and they lie between 0 and 1",
-                remedy="write a share, such as 0.9 or `baseline - 0.01`",
-            )
-        return limit
 
 
 def _with(plan: Plan, **changes: Any) -> Plan:
