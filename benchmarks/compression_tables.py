@@ -35,13 +35,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="change nothing; 1 when the page is out of date")
     options = parser.parse_args()
-    before = PAGE.read_text(encoding="utf-8")
-    after = filled(before, RESULTS)
-    if options.check:
-        print("up to date" if after == before else f"{PAGE.name} is not what {RESULTS} says: run this without --check")
+    return put(PAGE, TABLES, check=options.check)
+
+
+def put(path: Path, tables: dict[str, Table], *, check: bool) -> int:
+    """Make the tables of a page anew, or only look whether they are what the results say; the exit code."""
+    before = path.read_text(encoding="utf-8")
+    after = filled(before, RESULTS, tables)
+    if check:
+        print("up to date" if after == before else f"{path.name} is not what {RESULTS} says: run this without --check")
         return int(after != before)
-    PAGE.write_text(after, encoding="utf-8")
-    print(f"{PAGE}: {', '.join(TABLES)}")
+    path.write_text(after, encoding="utf-8")
+    print(f"{path}: {', '.join(tables)}")
     return 0
 
 
@@ -222,12 +227,11 @@ def channel_pruning(found: Any) -> str:
     )
     rows = []
     for row in found["rows"]:
-        who = {"whole": "whole", "tuned": "whole, trained on as long", "plain": "plain Torch-Pruning"}
-        who |= {"ours": f"`channels({row['share']})`"}
+        who = {"whole": "whole", "plain": "plain Torch-Pruning", "ours": f"`channels({row['share']})`"}
         gain, faster = row.get("accuracy_gain"), row.get("speed_up_over_plain")
         rows.append(
             (
-                f"{NAMES[row['runtime']]} {row['kind']}, {who.get(row['side'], row['side'])}",
+                f"{NAMES[row['runtime']]} {row['kind']}, {who[row['side']]}",
                 f"{row['removed_share']:.1%}",
                 f"{row['untrained']:.3f}",
                 f"{row['accuracy']:.4f}",

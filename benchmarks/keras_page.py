@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from compression_tables import NAMES, RESULTS, Table, filled, rows_of
+from compression_tables import NAMES, RESULTS, Table, put, rows_of
 
 from harness import store
 from harness.records import Report
@@ -39,14 +39,7 @@ def main() -> int:
     options = parser.parse_args()
     for run in options.runs:
         keep(store.load(run))
-    before = PAGE.read_text(encoding="utf-8")
-    after = filled(before, RESULTS, TABLES)
-    if options.check:
-        print("up to date" if after == before else f"{PAGE.name} is not what {RESULTS} says: run this without --check")
-        return int(after != before)
-    PAGE.write_text(after, encoding="utf-8")
-    print(f"{PAGE}: {', '.join(TABLES)}")
-    return 0
+    return put(PAGE, TABLES, check=options.check)
 
 
 def keep(report: Report) -> None:

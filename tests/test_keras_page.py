@@ -26,10 +26,16 @@ def keras_page(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 def test_the_tables_are_those_of_the_results(keras_page: ModuleType) -> None:
-    page = PAGE.read_text(encoding="utf-8")
-    made = keras_page.filled(page, keras_page.RESULTS, keras_page.TABLES)
-    assert made == page, "run benchmarks/keras_page.py"
-    assert "Not measured yet" not in page
+    assert keras_page.put(PAGE, keras_page.TABLES, check=True) == 0, "run benchmarks/keras_page.py"
+    assert "Not measured yet" not in PAGE.read_text(encoding="utf-8")
+
+
+def test_a_page_with_another_figure_is_out_of_date(keras_page: ModuleType, tmp_path: Path) -> None:
+    other = tmp_path / "keras.md"
+    other.write_text(PAGE.read_text(encoding="utf-8").replace("| 0.9910 |", "| 0.9999 |"), encoding="utf-8")
+    assert keras_page.put(other, keras_page.TABLES, check=True) == 1
+    assert keras_page.put(other, keras_page.TABLES, check=False) == 0
+    assert other.read_text(encoding="utf-8") == PAGE.read_text(encoding="utf-8")
 
 
 def test_every_recipe_that_is_shown_can_be_read() -> None:

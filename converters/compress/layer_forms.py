@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -65,18 +64,8 @@ def _shapes(model: nn.Module, arguments: Tensors) -> dict[str, tuple[torch.Size,
     """What each layer reads and writes in one call."""
     found: dict[str, tuple[torch.Size, torch.Size]] = {}
 
-    def noting(name: str) -> Callable[..., None]:
-        def hook(layer: nn.Module, inputs: Tensors, output: torch.Tensor) -> None:
-            found[name] = (inputs[0].shape, output.shape)
+    def note(name: str, layer: nn.Module, read: torch.Tensor, written: torch.Tensor) -> None:
+        found[name] = (read.shape, written.shape)
 
-        return hook
-
-    layers = [(name, part) for name, part in model.named_modules() if isinstance(part, multiplyadds.COUNTED)]
-    hooks = [layer.register_forward_hook(noting(name)) for name, layer in layers]
-    try:
-        with torch.no_grad():
-            model(*arguments)
-    finally:
-        for hook in hooks:
-            hook.remove()
+    multiplyadds.listen(model, arguments, note)
     return found

@@ -27,21 +27,29 @@ def per_layer(model: nn.Module, arguments: Tensors) -> dict[str, int]:
     """
     found: dict[str, int] = {}
 
-    def counting(name: str) -> Callable[..., None]:
-        def hook(layer: nn.Module, inputs: Tensors, output: torch.Tensor) -> None:
-            found[name] = found.get(name, 0) + _of(layer, inputs[0], output)
+    def count(name: str, layer: nn.Module, read: torch.Tensor, written: torch.Tensor) -> None:
+        found[name] = found.get(name, 0) + _of(layer, read, written)
 
-        return hook
+    listen(model, arguments, count)
+    return found
+
+
+def listen(
+    model: nn.Module, arguments: Tensors, hear: Callable[[str, nn.Module, torch.Tensor, torch.Tensor], None]
+) -> None:
+    """One call with `arguments`, in which hear(name, layer, input, output) is told of every call of a counted layer."""
+
+    def telling(name: str) -> Callable[..., None]:
+        return lambda layer, inputs, output: hear(name, layer, inputs[0], output)
 
     layers = [(name, layer) for name, layer in model.named_modules() if isinstance(layer, COUNTED)]
-    hooks = [layer.register_forward_hook(counting(name)) for name, layer in layers]
+    hooks = [layer.register_forward_hook(telling(name)) for name, layer in layers]
     try:
         with torch.no_grad():
             model(*arguments)
     finally:
         for hook in hooks:
             hook.remove()
-    return found
 
 
 def asked(step: Step) -> float:
