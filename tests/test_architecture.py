@@ -14,11 +14,13 @@ import pytest
 PROJECT = Path(__file__).resolve().parent.parent
 ROOMS = ("converters", "device_runners", "reports")
 FLOOR = {
-    f"harness.{name}" for name in ("records", "errors", "stats", "steady", "energy", "paired", "process", "metrics")
+    f"harness.{name}"
+    for name in ("asked", "records", "errors", "stats", "steady", "energy", "paired", "process", "metrics")
 }
 # What a part of the floor may build on: only what lies below it.
 BELOW = {
-    "harness.records": set(),
+    "harness.asked": set(),
+    "harness.records": {"harness.asked"},
     "harness.errors": set(),
     "harness.stats": {"harness.records", "harness.errors"},
     "harness.paired": {"harness.records", "harness.errors", "harness.stats"},
@@ -37,7 +39,7 @@ HEAVY = {"torch", "torchao", "executorch", "litert_torch", "ai_edge_litert", "ai
 HEAVY |= {"keras", "tf_keras", "h5py", "jax", "scipy", "pandas", "pyarrow"}
 VAGUE = {"utils", "util", "common", "base", "manager", "helper", "helpers", "misc"}
 MAX_LINES, MAX_FUNCTION_LINES = 300, 40
-LONGER = {"harness.records": 620}  # the dictionary of the house: one page to read from top to bottom
+LONGER = {"harness.records": 460}  # the dictionary of the house: one page to read from top to bottom
 
 
 @dataclass(frozen=True)
