@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,9 +64,14 @@ def running_sandbox(phone_files: Path, tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.fixture
-def sandbox(running_sandbox: Sandbox) -> Sandbox:
-    """A healthy device; one for all tests, so leave it running."""
+def sandbox(running_sandbox: Sandbox) -> Iterator[Sandbox]:
+    """A healthy device; one for all tests, so leave it running, and nothing running on it."""
     if not running_sandbox.listening():  # tests of stopping all children stop this one as well
         running_sandbox.reboot()
     running_sandbox.reset()
-    return running_sandbox
+    yield running_sandbox
+    if running_sandbox.listening():
+        end = time.monotonic() + 10
+        while (left := running_sandbox.processes()) and time.monotonic() < end:
+            time.sleep(0.02)
+        assert left == [], "the test left them running on the device"

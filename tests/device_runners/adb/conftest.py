@@ -23,9 +23,9 @@ Reach = Callable[..., Link]
 def soon(true: Callable[[], bool], secs: float = 5.0) -> bool:
     """Whether it becomes true before long."""
     end = time.monotonic() + secs
-    while not true() and time.monotonic() < end:
+    while not (found := true()) and time.monotonic() < end:
         time.sleep(0.02)
-    return true()
+    return found
 
 
 @pytest.fixture(scope="session")

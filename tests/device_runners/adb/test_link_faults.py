@@ -41,7 +41,7 @@ def big(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def works(link: Link) -> bool:
     """Whether the device is still, or again, of use."""
-    output = persistently(lambda: link.shell(["echo", "well"], timeout_secs=10), patience_secs=20, tell=print)
+    output = persistently(lambda: link.shell(["echo", "well"], timeout_secs=10), patience_secs=60, tell=print)
     return output.stdout == b"well\n"
 
 
@@ -62,7 +62,7 @@ def test_a_push_over_a_link_that_breaks_is_told_and_then_done_again(
             link.push(big, THERE, timeout_secs=20)
         proxy.drop()
         proxy.fault = Fault(end=end, after_bytes=2_000_000)
-        path = persistently(lambda: files.place(link, big, timeout_secs=20), patience_secs=20, tell=print)
+        path = persistently(lambda: files.place(link, big, timeout_secs=20), patience_secs=60, tell=print)
         assert works(link)
         assert (sandbox.tmp / path.removeprefix("/data/local/tmp/")).read_bytes() == big.read_bytes()
     files.clean(reach(sandbox.serial))
@@ -120,7 +120,7 @@ def test_a_device_that_dies_during_a_push_is_used_again_when_it_is_back(reach: R
         with pytest.raises((LinkLost, DeviceUnreachable, CommandTimeout)):
             link.push(big, THERE, timeout_secs=1)
         own.start()
-        path = persistently(lambda: files.place(link, big, timeout_secs=20), patience_secs=20, tell=print)
+        path = persistently(lambda: files.place(link, big, timeout_secs=20), patience_secs=60, tell=print)
         assert (own.tmp / path.removeprefix("/data/local/tmp/")).read_bytes() == big.read_bytes()
 
 
