@@ -30,6 +30,7 @@ _KERAS_LOWERING = {
 _RUNNING = {"tflite": ("ai-edge-litert",), "executorch": ("torch", "executorch")}
 _QUANTIZING = ("ai-edge-quantizer",)
 _TOOLKIT = ("tensorflow-model-optimization", "tf_keras")
+_TORCH_SHAPING = ("torch", "torch-pruning", "keras")
 _READY: dict[str, Runtime] = {"tflite": "tflite", "pte": "executorch"}
 _CALIBRATE = {
     "python": "add get_calibration_data() to the model's file",
@@ -123,15 +124,14 @@ def _uncompressed(prepared: Prepared, recipe: Recipe) -> Failure | None:
     if not _is_keras(prepared):
         reason = "compression steps work on the layers of a model's Python code, which a .pt2 no longer has"
         return Failure(stage="convert", reason=reason, remedy="name the Python file with the model's get_model()")
-    if unknown := [step.name for step in steps if step.name not in keras_compress.TECHNIQUES]:
-        reason = f"`{unknown[0]}` is for torch models: TensorFlow's toolkit has {', '.join(keras_compress.TECHNIQUES)}"
-        return _unsupported(reason, "use one of these, or name the model in PyTorch")
     if unbridged := read_facts(Path(prepared.folder)).unbridged:
         return _unsupported(f"the compression steps cannot rebuild the model: {unbridged}", "see docs/keras.md")
-    absent = [name for name, version in digests.versions(_TOOLKIT).items() if version == digests.ABSENT]
-    if absent:
-        reason = f"{', '.join(absent)} not installed, which the compression of Keras models needs"
-        return Failure(stage="convert", reason=reason, remedy="pip install 'pocketbench[keras]'")
+    toolkit = keras_compress.does(prepared.model.format, steps)
+    versions = digests.versions(_TOOLKIT if toolkit else _TORCH_SHAPING)
+    if absent := [name for name, version in versions.items() if version == digests.ABSENT]:
+        reason = f"{', '.join(absent)} not installed, which this compression of Keras models needs"
+        remedy = f"pip install 'pocketbench[keras{'' if toolkit else ',compress'}]'"
+        return Failure(stage="convert", reason=reason, remedy=remedy)
     return None
 
 
@@ -155,7 +155,8 @@ def _tools(prepared: Prepared, runtime: Runtime, recipe: Recipe) -> tuple[str, .
     if prepared.model.format in _READY:
         return _RUNNING[runtime]
     quantized = runtime == "tflite" and recipes.quantization(recipe) != "fp32"
-    lowering = _KERAS_LOWERING if _is_keras(prepared) else _LOWERING
+    through_keras = keras_compress.does(prepared.model.format, recipes.compressions(recipe))
+    lowering = _KERAS_LOWERING if through_keras else _LOWERING
     return (*lowering[runtime], *(_QUANTIZING if quantized else ()))
 
 

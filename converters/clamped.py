@@ -17,8 +17,9 @@ from executorch.backends.xnnpack.quantizer.xnnpack_quantizer_utils import (
     get_input_act_qspec,
     get_output_act_qspec,
     get_weight_qspec,
+    propagate_annotation,
 )
-from torchao.quantization.pt2e.quantizer import QuantizationAnnotation
+from torchao.quantization.pt2e.quantizer import QuantizationAnnotation, SharedQuantizationSpec
 
 _ANNOTATION = "quantization_annotation"
 _LAYERS = (
@@ -27,6 +28,7 @@ _LAYERS = (
     torch.ops.aten.conv2d.padding,
     torch.ops.aten.linear.default,
 )
+_PADS = (torch.ops.aten.pad.default, torch.ops.aten.constant_pad_nd.default)
 _CLAMPS = (torch.ops.aten.hardtanh.default, torch.ops.aten.hardtanh_.default)
 
 
@@ -47,7 +49,31 @@ class Quantizer(XNNPACKQuantizer):  # type: ignore[misc]  # executorch is not ty
             clamp.meta[_ANNOTATION] = QuantizationAnnotation(
                 output_qspec=get_output_act_qspec(self._config), _annotated=True
             )
-        return super().annotate(model)
+        annotated = super().annotate(model)
+        for pad in _zero_pads(annotated):
+            _share(pad)
+            propagate_annotation(annotated)  # to what only moves values, behind the pad
+        return annotated
+
+
+def _zero_pads(model: torch.fx.GraphModule) -> Iterator[torch.fx.Node]:
+    """Nodes that put zeros around something, in the order of the graph; what goes in comes out as it was."""
+    for node in model.graph.nodes:
+        how = node.args[2:] if node.target in _PADS else ()
+        if node.target in _PADS and how in ((), ("constant",), ("constant", 0.0), ("constant", None), (0.0,)):
+            yield node
+
+
+def _share(pad: torch.fx.Node) -> None:
+    """Let it keep the scale of what it reads: XNNPACK refuses a pad between two scales, and none is needed."""
+    source = pad.args[0]
+    before = source.meta.get(_ANNOTATION)
+    if before is None or before.output_qspec is None or _ANNOTATION in pad.meta:
+        return
+    shared = SharedQuantizationSpec(source)
+    pad.meta[_ANNOTATION] = QuantizationAnnotation(
+        input_qspec_map={source: shared}, output_qspec=shared, _annotated=True
+    )
 
 
 def _pairs(model: torch.fx.GraphModule) -> Iterator[tuple[torch.fx.Node, torch.fx.Node]]:

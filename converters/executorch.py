@@ -24,7 +24,7 @@ from converters import (
     clamped,
     contents,
     digests,
-    frameworks,
+    keras_compress,
     keras_executorch,
     numerics,
     padded,
@@ -73,7 +73,7 @@ def _lower(model: torch.nn.Module, arguments: Tensors) -> bytes:
 def _float(job: ConvertJob, arguments: Tensors) -> torch.nn.Module:
     """The model as it was prepared, or left by the compression steps, as a torch module."""
     prepared = Path(job.prepared)
-    if job.format in frameworks.KERAS_FORMATS:
+    if keras_compress.does(job.format, recipes.compressions(job.recipe)):
         home = Path(job.shaped or job.prepared)
         return keras_executorch.module(Path(job.path), read_facts(prepared), home, arguments)
     if job.shaped:

@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from converters import cache
+from converters import cache, keras_compress
 from converters.manifest import Known
 from converters.workshop import Workshop
 from harness.errors import ProcessCrashed, ProcessError, ProcessMemory, ProcessTimeout
@@ -172,8 +172,14 @@ def run(job: Job, *, workshop: Workshop, log: Path, cwd: Path | None = None) -> 
 def environment(job: Job) -> dict[str, str]:
     """What a child sees beside this process's own environment."""
     # Keras reads once, at its import, what it computes with.
-    keras = {"KERAS_BACKEND": "torch" if isinstance(job, ConvertJob) and job.runtime == "executorch" else "tensorflow"}
+    keras = {"KERAS_BACKEND": "torch" if _on_torch(job) else "tensorflow"}
     return {**_FIXED, **keras, **{name: os.environ.get(name, value) for name, value in _UNLESS_SET.items()}}
+
+
+def _on_torch(job: Job) -> bool:
+    if isinstance(job, ShapeJob):
+        return not keras_compress.does(job.format, job.steps)
+    return isinstance(job, ConvertJob) and job.runtime == "executorch"
 
 
 def _read(path: Path, job: Job, log: Path) -> Answer:

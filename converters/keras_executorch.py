@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
 
 from converters import bridge, frameworks, keras_carrying, userfile
+from converters.bridge import layers
 from converters.reasons import one_line
 from converters.workshop import Facts
 from harness.errors import ConversionError
@@ -34,22 +36,36 @@ class Flat(torch.nn.Module):  # type: ignore[misc]  # torch is not type-checked 
 def module(path: Path, facts: Facts, home: Path, arguments: Tensors) -> torch.nn.Module:
     """The model in home/model.keras as a graph of plain torch operators. Raises ConversionError naming what cannot go
     over."""
-    model = _opened(path, facts, home).eval()
+    source = user_module(path, facts) if _needs_own(home) else None
+    return graph(opened(home, source), arguments)
+
+
+def graph(model: Any, arguments: Tensors) -> torch.fx.GraphModule:
+    """The same for a Keras model that is open on torch."""
     try:
-        exported = torch.export.export(Flat(model), arguments)
+        exported = torch.export.export(Flat(model.eval()), arguments)
     except Exception as error:
         raise ConversionError(
             f"torch cannot export the model: {one_line(error)}", remedy="see the log for the layer"
         ) from error
-    return bridge.tidy(exported.run_decompositions({}).module(), arguments)
+    found = exported.run_decompositions({}).module()
+    layers.name_after(found, {variable.value.data_ptr(): variable.path for variable in model.variables})
+    return bridge.tidy(found, arguments)
 
 
-def _opened(path: Path, facts: Facts, home: Path) -> Any:
-    """On torch; TensorFlow stays out, unless the user's own layers need their file, which may import it."""
+def user_module(path: Path, facts: Facts) -> ModuleType | None:
+    """The user's file, for what it defines; None where the source is a bare model."""
+    if facts.model.format not in frameworks.PYTHON_FORMATS:
+        return None
+    userfile.check_unchanged(path, facts.code)
+    return userfile.load(path, required=userfile.REQUIRED[:1])
+
+
+def opened(home: Path, source: ModuleType | None) -> Any:
+    """On torch; TensorFlow stays out, unless the user's own file was needed, which may import it."""
     own: dict[str, Any] = {}
-    if facts.model.format in frameworks.PYTHON_FORMATS:
-        userfile.check_unchanged(path, facts.code)
-        own = _own_layers(path) if _needs_own(home) else {}
+    if source is not None:  # the functions and classes by name, as Keras asks for layers of the user's own
+        own = {name: value for name, value in vars(source).items() if callable(value)}
     else:
         sys.modules["tensorflow"] = None  # type: ignore[assignment]  # makes its import fail
     import keras
@@ -67,9 +83,3 @@ def _needs_own(home: Path) -> bool:
     from converters import keras_files
 
     return keras_files.has_own_classes(keras_files.describe(home / keras_carrying.FILE))
-
-
-def _own_layers(path: Path) -> dict[str, Any]:
-    """The classes and functions of the user's file by name, as Keras asks for them."""
-    found = userfile.load(path, required=userfile.REQUIRED[:1])
-    return {name: value for name, value in vars(found).items() if callable(value)}

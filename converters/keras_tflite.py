@@ -33,6 +33,18 @@ def signature_inputs(path: Path) -> list[str]:
     return [names[tensor] for tensor in model.subgraphs[0].inputs]
 
 
+def name_inputs(path: Path, names: Sequence[str]) -> None:
+    """Give the inputs of a file that came by way of torch the names that TensorFlow's converter would have kept."""
+    from ai_edge_litert.tools import flatbuffer_utils
+
+    model = flatbuffer_utils.read_model(str(path))
+    entries = {int(entry.tensorIndex): entry for entry in model.signatureDefs[0].inputs}
+    for place, name in zip(model.subgraphs[0].inputs, names, strict=True):
+        entries[int(place)].name = name.encode()
+        model.subgraphs[0].tensors[place].name = f"serving_default_{name}:0".encode()
+    flatbuffer_utils.write_model(model, str(path))
+
+
 def _put_in_order(path: Path, inputs: Sequence[str]) -> None:
     """The converter orders a graph's ends as it likes, and whoever feeds the file goes by position."""
     from ai_edge_litert.tools import flatbuffer_utils

@@ -19,7 +19,7 @@ from converters.workshop import Prepared, Workshop, read_facts
 from harness.records import Failure, Record, Step, StepResult
 
 KIND = "shaped"
-_TOOLS = ("torch", "torch-pruning", "numpy", "tensorflow", "tf_keras", "tensorflow-model-optimization")
+_TOOLS = ("torch", "torch-pruning", "numpy", "keras", "tensorflow", "tf_keras", "tensorflow-model-optimization")
 
 
 class Shaped(Record, frozen=True, kw_only=True):

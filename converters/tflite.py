@@ -13,7 +13,18 @@ from typing import Any
 
 import numpy as np
 
-from converters import contents, dead_channels, digests, frameworks, keras_tflite, numerics, recipes, samples, sparse
+from converters import (
+    contents,
+    dead_channels,
+    digests,
+    frameworks,
+    keras_compress,
+    keras_tflite,
+    numerics,
+    recipes,
+    samples,
+    sparse,
+)
 from converters.job import Build, ConvertJob
 from converters.samples import Arrays
 from converters.workshop import read_facts
@@ -21,6 +32,7 @@ from harness.errors import ConversionError
 from harness.records import Recipe
 
 FILE = "model.tflite"
+_ONE_BATCH = "takes as many samples as the example inputs: model.dynamic_batch ends where a recipe is done on torch"
 _SIGNATURE = "serving_default"
 _DOTTED = re.compile(r"(?:[A-Za-z_]\w*\.|<locals>\.)+(?=[A-Za-z_<])")
 
@@ -29,11 +41,7 @@ def convert(job: ConvertJob) -> Build:
     """Make the file, run it next to the source model, look inside. Raises ConversionError, or what a tool raises."""
     prepared, target = Path(job.prepared), Path(job.folder) / FILE
     name = recipes.quantization(job.recipe)
-    if name == "fp32":
-        _lower(job, target)
-        warnings: tuple[str, ...] = ()
-    else:
-        warnings = _quantize(job, target)
+    warnings = _lower(job, target) if name == "fp32" else _quantize(job, target)
     if recipes.sparse(job.recipe):
         warnings += _encode_zeros(target)
     inputs, expected = numerics.of_prepared(prepared, job.shaped)
@@ -42,12 +50,15 @@ def convert(job: ConvertJob) -> Build:
     return Build(file=FILE, sha256=digests.of_file(target), contents=contents.inspect(target), warnings=warnings)
 
 
-def _lower(job: ConvertJob, target: Path) -> None:
+def _lower(job: ConvertJob, target: Path) -> tuple[str, ...]:
+    facts = read_facts(Path(job.prepared))
+    if keras_compress.does(job.format, recipes.compressions(job.recipe)):
+        keras_tflite.lower(Path(job.shaped or job.prepared), facts.model.inputs, target)
+        return ()
+    _lower_torch(job, target)
     if job.format in frameworks.KERAS_FORMATS:
-        inputs = read_facts(Path(job.prepared)).model.inputs
-        keras_tflite.lower(Path(job.shaped or job.prepared), inputs, target)
-    else:
-        _lower_torch(job, target)
+        keras_tflite.name_inputs(target, [spec.name for spec in facts.model.inputs])
+    return (_ONE_BATCH,) if facts.dynamic_batch else ()
 
 
 def _lower_torch(job: ConvertJob, target: Path) -> None:
@@ -100,6 +111,7 @@ def _quantize(job: ConvertJob, target: Path) -> tuple[str, ...]:
     from ai_edge_quantizer import quantizer
 
     source, name, prepared = Path(job.float_build), recipes.quantization(job.recipe), Path(job.prepared)
+    steps = recipes.compressions(job.recipe)
     start, revived = _without_dead_channels(source, name, target)
     rules = _RECIPES[name](_granularity(job.recipe))
     if read_facts(prepared).integer_io:
@@ -109,7 +121,9 @@ def _quantize(job: ConvertJob, target: Path) -> tuple[str, ...]:
     if tool.need_calibration:
         # A list, not a generator: it is read twice. One thread: sums in one order, and the machine is shared.
         rows = {_SIGNATURE: _calibration(source, prepared)}
-        extremes = job.format in frameworks.KERAS_FORMATS
+        # What `qat` trained on torch has learned to live with is the quantizer's own way.
+        qat = any(step.name == "qat" for step in job.recipe.steps)
+        extremes = job.format in frameworks.KERAS_FORMATS and (not qat or keras_compress.does(job.format, steps))
         ranges = _extremes(start, rules, rows) if extremes else tool.calibrate(rows, num_threads=1)
     tool.quantize(ranges, enable_progress_report=False).export_model(str(target))
     if start != source:

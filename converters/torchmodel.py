@@ -27,10 +27,19 @@ PROGRAM = "model.pt2"
 
 
 def build(module: Any, path: Path, seed: int = 0) -> torch.nn.Module:
-    """Call the user's get_model() with every generator seeded; checked, and in eval mode. Raises SourceError."""
+    """Call the user's get_model() with every generator seeded, and check what it gave. Raises SourceError."""
+    return checked(got(module, path, seed))
+
+
+def got(module: Any, path: Path, seed: int = 0) -> Any:
+    """What the user's get_model() gives, whatever it is."""
     _seed(seed)
     with userfile.blaming(path, "in get_model()"):
-        model = module.get_model()
+        return module.get_model()
+
+
+def checked(model: Any) -> torch.nn.Module:
+    """A module of torch's that can be worked with. Raises OtherFormat for a Keras model, else SourceError."""
     if isinstance(model, torch.export.ExportedProgram):
         model = model.module()
     if isinstance(model, torch.jit.ScriptModule):

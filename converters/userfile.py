@@ -47,7 +47,7 @@ def load(path: Path, name: str = MODULE, required: Sequence[str] = REQUIRED) -> 
     return module
 
 
-def function(module: ModuleType, name: str) -> Callable[..., Any] | None:
+def function(module: ModuleType | None, name: str) -> Callable[..., Any] | None:
     """An optional function of the user's file; None when it is not there. Raises SourceError when it is no function."""
     found = getattr(module, name, None)
     if found is not None and not callable(found):

@@ -14,8 +14,7 @@ from typing import Any
 
 import msgspec
 
-from converters import CONVERTERS, reasons
-from converters.frameworks import KERAS_FORMATS
+from converters import CONVERTERS, keras_compress, reasons
 from converters.job import ANSWER, Answer, Job, PrepareJob, ScoreJob, ShapeJob, stage_of
 from converters.recipes import AS_IS
 from harness.records import Failure
@@ -42,7 +41,7 @@ def _do(job: Job) -> Answer:
     if isinstance(job, ScoreJob):
         return _load("converters.metric:score")(job)  # type: ignore[no-any-return]
     if isinstance(job, ShapeJob):
-        room = "keras_compress" if job.format in KERAS_FORMATS else "compress"
+        room = "keras_compress" if keras_compress.does(job.format, job.steps) else "compress"
         return _load(f"converters.{room}.shape:shape")(job)  # type: ignore[no-any-return]
     name = AS_IS if job.recipe.name == AS_IS else job.runtime
     return Answer(build=_load(CONVERTERS[name])(job))

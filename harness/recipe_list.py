@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
-from converters import keras_compress, recipes
+from converters import recipes
 from converters.buys import BUYS
 from harness.records import Runtime
 
@@ -14,8 +14,7 @@ _WIDTH = 22
 
 
 def rows() -> list[dict[str, Any]]:
-    """Steps in the order that a recipe takes them, then quantizations. not_for: runtimes that have it not, and why.
-    keras: whether Keras models have it too."""
+    """Steps in the order that a recipe takes them, then quantizations. not_for: runtimes that have it not, and why."""
     steps = sorted(recipes.COMPRESSIONS.items(), key=lambda item: item[1].rank)
     return [
         *(_row(name, "step", known.example, known.summary) for name, known in steps),
@@ -42,14 +41,11 @@ def _row(name: str, kind: str, example: str, summary: str) -> dict[str, Any]:
         "summary": summary,
         "buys": BUYS[name],
         "not_for": {runtime: lacking[runtime] for runtime in RUNTIMES if runtime in lacking},
-        "keras": kind == "quantization" or name in keras_compress.TECHNIQUES,
     }
 
 
 def _line(row: dict[str, Any]) -> str:
-    return (
-        f"  {row['example']:{_WIDTH}} {row['summary']}. {_buys(row)}{'' if row['keras'] else '. Not for Keras models'}"
-    )
+    return f"  {row['example']:{_WIDTH}} {row['summary']}. {_buys(row)}"
 
 
 def _buys(row: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -146,14 +147,32 @@ def _pad(module: GraphModule, node: Node) -> bool:
 
 
 def _view(module: GraphModule, node: Node) -> bool:
-    """A permutation that only moves axes of length one changes nothing that a view could see."""
+    """A permutation that only moves axes of length one changes nothing that a view could see; one in front of a
+    flattening is done to the columns of the dense layers behind it instead."""
     dims = _dims(node.args[0])
     if not dims:
         return False
-    long = [dim for dim in dims if shape_of(node.args[0].args[0])[dim] != 1]
-    if long != sorted(long):
+    before = shape_of(node.args[0].args[0])
+    long = [dim for dim in dims if before[dim] != 1]
+    if long != sorted(long) and not _turn_columns(module, node, dims, before):
         return False
     node.update_arg(0, node.args[0].args[0])
+    return True
+
+
+def _turn_columns(module: GraphModule, node: Node, dims: tuple[int, ...], before: tuple[int, ...]) -> bool:
+    """Flatten, then dense, with the samples' axis left alone: whether all readers' columns could be put in the order in
+    which the values come without the permutation."""
+    flat = dims[0] == 0 and shape_of(node) == (before[0], math.prod(before[1:]))
+    weights = [constant(module, user.args[1]) for user in node.users if user.target is aten.linear.default]
+    if not flat or len(weights) < len(node.users) or any(weight is None for weight in weights):
+        return False
+    for user, weight in zip(list(node.users), weights, strict=True):
+        assert weight is not None
+        columns = weight.reshape(-1, *(before[dim] for dim in dims[1:]))
+        turned = columns.permute(0, *(place + 1 for place in _inverse([dim - 1 for dim in dims[1:]])))
+        user.update_arg(1, keep(module, user, turned.reshape(weight.shape)))
+    node.target = aten.reshape.default  # torch may hold images as NHWC in memory, which a view does not take
     return True
 
 
@@ -163,7 +182,7 @@ _MOVES: dict[str, Callable[[GraphModule, Node], bool]] = {
     **dict.fromkeys(_REDUCING, _reduce),
     **dict.fromkeys(("softmax", "_softmax", "log_softmax"), _along),
     **dict.fromkeys(("pad", "constant_pad_nd"), _pad),
-    **dict.fromkeys(("view", "reshape"), _view),
+    **dict.fromkeys(("view", "reshape", "_unsafe_view"), _view),
     "permute": _permute,
     "cat": _cat,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch.fx import GraphModule, Node
 
+from converters.bridge import layers
 from converters.bridge.shapes import aten, call, constant, keep, replace, shape_of
 
 
@@ -15,7 +16,9 @@ def name_linears(module: GraphModule) -> None:
         weight = constant(module, node.args[1])
         if weight is not None and weight.ndim == 2 and len(shape_of(node)) > 1:
             turned = keep(module, node, weight.t())
-            replace(node, call(node, aten.linear.default, (node.args[0], turned, None), shape_of(node)))
+            linear = call(node, aten.linear.default, (node.args[0], turned, None), shape_of(node))
+            layers.pass_name(node, linear)
+            replace(node, linear)
 
 
 def keep_pooled_axes(module: GraphModule) -> None:

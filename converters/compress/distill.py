@@ -18,7 +18,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from converters import torchmodel, userfile
+from converters import frameworks, torchmodel, userfile
 from converters.compress.objective import Inputs, Objective, distance, leaves, log_scores
 from converters.compress.studio import Studio
 from harness.errors import ConversionError
@@ -42,7 +42,7 @@ def prepare(step: Step, studio: Studio) -> None:
             "`distill` sets the loss, and the model's own train() has its own",
             remedy="take train() out of the model's file, or the teacher into it",
         )
-    teacher = load(path)
+    teacher = load(path, studio.arguments)
     compare_outputs(teacher, studio)
     ours, theirs = studio.score(studio.reference), studio.score(teacher)
     if ours is not None and theirs is not None and theirs <= ours:
@@ -59,10 +59,17 @@ def apply(model: nn.Module, step: Step, studio: Studio) -> nn.Module:
     return model
 
 
-def load(path: Path) -> nn.Module:
-    """The teacher, frozen and in eval mode; its file needs get_model() and nothing else."""
+def load(path: Path, arguments: Inputs) -> nn.Module:
+    """The teacher, frozen and in eval mode; its file needs get_model() and nothing else. A Keras one goes over to torch
+    in torch's layers, so that `training.hints` can name them."""
     module = userfile.load(path, name="teacher_source", required=("get_model",))
-    teacher = torchmodel.build(module, path)
+    given = torchmodel.got(module, path)
+    if frameworks.is_keras(given):
+        from converters import keras_layers
+
+        teacher: nn.Module = keras_layers.of(given, arguments)
+    else:
+        teacher = torchmodel.checked(given)
     torchmodel.evaluate(teacher)
     for parameter in teacher.parameters():
         parameter.requires_grad_(False)

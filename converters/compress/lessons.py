@@ -47,7 +47,9 @@ class Lessons(Record, frozen=True, kw_only=True):
         return inputs, labels
 
 
-def read(module: ModuleType, path: Path, specs: Sequence[TensorSpec], settings: Training, seed: int) -> Lessons | None:
+def read(
+    module: ModuleType | None, path: Path, specs: Sequence[TensorSpec], settings: Training, seed: int
+) -> Lessons | None:
     """None where the model's file has no get_training_data(). Raises SourceError for data that do not fit."""
     function = userfile.function(module, NAME)
     if function is None:

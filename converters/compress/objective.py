@@ -46,8 +46,11 @@ class Objective:
         return distance(leaves(outputs), wanted)
 
 
-def own(module: ModuleType, path: Path) -> Callable[[Any, Any], Any] | None:
-    """The user's loss, or None. Raises SourceError when get_loss() gives something else."""
+def own(module: ModuleType | None, path: Path, *, keras: bool = False) -> Callable[[Any, Any], Any] | None:
+    """The user's loss, or None. Raises SourceError when get_loss() gives something else.
+
+    keras: it is written for a Keras model, whose losses may be one number per sample.
+    """
     get = userfile.function(module, "get_loss")
     if get is None:
         return None
@@ -61,6 +64,13 @@ def own(module: ModuleType, path: Path) -> Callable[[Any, Any], Any] | None:
     def judged(outputs: Any, labels: Any) -> torch.Tensor:
         with userfile.blaming(path, "in the loss of get_loss()"):
             value = loss(outputs, labels)
+        if keras and not isinstance(value, torch.Tensor):
+            raise SourceError(
+                f"the loss is {type(value).__name__}, no tensor of torch, on which this recipe trains",
+                remedy="write it with keras.losses or keras.ops, which compute on any backend",
+            )
+        if keras:
+            return value.mean()
         if not isinstance(value, torch.Tensor) or value.numel() != 1:
             raise SourceError(f"the loss is {type(value).__name__}, not one number as a tensor", remedy="reduce it")
         return value.reshape(())

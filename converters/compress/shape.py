@@ -11,11 +11,12 @@ import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import msgspec
 import torch
 
-from converters import digests, numerics, samples, torchmodel, userfile
+from converters import digests, frameworks, numerics, samples, torchmodel, userfile
 from converters.compress import TECHNIQUES, distill, folding, sequence
 from converters.compress.knowing import known
 from converters.compress.sequence import Hands
@@ -30,16 +31,25 @@ Technique = Callable[[torch.nn.Module, Step, Studio], torch.nn.Module]
 
 def shape(job: ShapeJob) -> Answer:
     """Raises SourceError and ConversionError for what cannot be done."""
-    prepared, path = Path(job.prepared), Path(job.path)
     tracker = Tracker(ignore=Path(job.store))
     with tracker.watching():
-        model = torchmodel.again(path, prepared, read_facts(prepared))
-        studio = Studio(job, model, sys.modules[userfile.MODULE])
+        model, module = _source(job)
+        studio = Studio(job, model, module)
         model, history = through(model, studio)
     fingerprint = _write(model, studio, job)
     result = Shape(fingerprint=fingerprint, history=history, warnings=tuple(studio.notes))
     (Path(job.folder) / SHAPE).write_bytes(msgspec.json.encode(result))
     return Answer(known=known(job, tracker, studio.lessons))
+
+
+def _source(job: ShapeJob) -> tuple[torch.nn.Module, ModuleType | None]:
+    """The prepared model once more, and the user's file; a bare Keras model has none."""
+    prepared, path = Path(job.prepared), Path(job.path)
+    if job.format in frameworks.KERAS_FORMATS:
+        from converters import keras_layers
+
+        return keras_layers.again(path, prepared)
+    return torchmodel.again(path, prepared, read_facts(prepared)), sys.modules[userfile.MODULE]
 
 
 def through(

@@ -135,13 +135,13 @@ class _Listener(TorchFunctionMode):  # type: ignore[misc]
         self._known: dict[int, tuple[Any, Any]] = {}  # a tensor that several operators read has one scale
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        axis = _LAYERS.get(func)
+        kwargs, called = kwargs or {}, _called(func)
+        axis = _LAYERS.get(called)
         if axis is not None and len(args) > 1:
             weight = args[1]
             rounded = self._simulated.weight(weight, axis) if self._simulated.is_weight(weight) else weight
             return func(self.activation(args[0]), rounded, *args[2:], **kwargs)
-        if func in _READERS:
+        if called in _READERS:
             return func(*_mapped(self.activation, args), **kwargs)
         return func(*args, **kwargs)
 
@@ -163,6 +163,14 @@ class _Listener(TorchFunctionMode):  # type: ignore[misc]
             ranges.append(Range().train(self._simulated.training))
         self._next += 1
         return ranges[self._next - 1]  # type: ignore[no-any-return]
+
+
+def _called(func: Any) -> Any:
+    """The function that people write for an operator that an exported graph names: torch.add for aten.add.Tensor."""
+    if not isinstance(func, torch._ops.OpOverload):
+        return func
+    name = str(func._opname).rstrip("_")
+    return getattr(torch, name, getattr(functional, name, func))
 
 
 def _mapped(function: Any, arguments: Iterable[Any]) -> list[Any]:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import torch
 
-from converters import samples, torchmodel, userfile
+from converters import frameworks, samples, torchmodel, userfile
 from converters.compress import lessons as taught
 from converters.compress import objective as objectives
 from converters.compress.course import Plan, Tools
@@ -26,6 +27,7 @@ from converters.job import ShapeJob
 from converters.metric import own as own_metric
 from converters.workshop import read_facts
 
+_KERAS_TRAINING = "train() in the model's file was not called: this recipe trains on torch, on get_training_data()"
 _REFUSALS = (RuntimeError, ValueError, TypeError, IndexError, AssertionError, NotImplementedError)
 
 
@@ -35,7 +37,7 @@ class Studio(Ledger):
 
     _jury: TorchJury
 
-    def __init__(self, job: ShapeJob, reference: torch.nn.Module, module: Any) -> None:
+    def __init__(self, job: ShapeJob, reference: torch.nn.Module, module: ModuleType | None) -> None:
         super().__init__(job)
         path, prepared = Path(job.path), Path(job.prepared)
         facts = read_facts(prepared)
@@ -43,9 +45,13 @@ class Studio(Ledger):
         self.reference = _frozen(reference)
         self.lessons: Lessons | None = taught.read(module, path, facts.model.inputs, job.training, job.seed)
         self.notes += self.lessons.notes if self.lessons else ()
-        self.objective = Objective(objectives.own(module, path), self.reference)
+        keras = job.format in frameworks.KERAS_FORMATS
+        self.objective = Objective(objectives.own(module, path, keras=keras), self.reference)
         self._job, self._path = job, path
         self._own_training = userfile.function(module, "train")
+        if self._own_training is not None and keras:
+            self._own_training = None
+            self.note(_KERAS_TRAINING)
         self._calibration = (prepared, facts.model.calibration_samples)
         self._jury = TorchJury(self.lessons, own_metric(module, path), self.objective)
         self._batch_size = self._possible_batch()

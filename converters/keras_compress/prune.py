@@ -112,11 +112,6 @@ def _zeros(kernels: Iterable[np.ndarray[Any, Any]]) -> float:
 def _settings(step: Step, studio: Studio, spelled: str) -> dict[str, Any]:
     """What the toolkit's wrapper is told."""
     first, *rest = step.arguments
-    if "global" in rest:
-        raise ConversionError(
-            f"`{spelled}`: TensorFlow's toolkit prunes each layer to the same share, not the model as a whole",
-            remedy="leave out `global`",
-        )
     schedule, total = studio.settings.schedule, studio.total_steps
     if ":" in first:
         kept, group = (int(number) for number in first.split(":"))

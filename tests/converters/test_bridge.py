@@ -66,6 +66,17 @@ def test_what_works_on_each_element_or_axis_moves_above_the_permutation(forward:
     assert names.count("permute") <= 2
 
 
+def test_a_flattening_is_done_in_the_order_of_the_dense_layer_behind_it() -> None:
+    weight = torch.linspace(-0.01, 0.01, 6 * 6 * 4 * 3).reshape(6 * 6 * 4, 3)
+    assert tidied(lambda x: torch.matmul(conv(x).flatten(1), weight)) == ["permute", "conv2d", "reshape", "linear"]
+
+    def read_twice(x: torch.Tensor) -> torch.Tensor:
+        flat = conv(x).flatten(1)
+        return torch.matmul(flat, weight) + flat[:, :3]
+
+    assert tidied(read_twice).count("permute") == 2, "who else reads the flat values wants them in Keras's order"
+
+
 def test_a_constant_is_not_absorbed_where_somebody_else_reads_the_layer() -> None:
     def forward(x: torch.Tensor) -> torch.Tensor:
         y = conv(x)

@@ -77,7 +77,7 @@ def test_outputs_that_are_no_classes_are_compared_as_numbers() -> None:
 def test_the_student_comes_nearer_to_its_teacher(pupil: Pupil, tmp_path: Path, teacher: Any) -> None:
     step = teacher()
     studio, model = pupil.studio(f"distill({step.arguments[0]})", tmp_path, soft_share=1.0, epochs=4.0), pupil.model()
-    master = distill.load(tmp_path / "teacher.py")
+    master = distill.load(tmp_path / "teacher.py", ())
     inputs, _ = studio.lessons.batch(studio.lessons.validation)
 
     def apart() -> float:

@@ -12,44 +12,17 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import pytest
 
 import converters
-from converters import building, contents, engines, job, numerics, recipes, samples, shaping, userfile, worker
+from converters import building, contents, engines, job, numerics, recipes, samples, shaping, userfile
 from converters.workshop import Prepared, read_facts
-from harness.records import ModelSource, Runtime, Schedule, Training, Variant
+from harness.records import Runtime
+from tests.fakes.keras_kitchen import Kitchen
 
 pytestmark = pytest.mark.runtimes
 
-# The user's file around net.keras: the data that a bare file cannot have.
-DATA = """
-import keras
-import numpy as np
-
-
-def get_model():
-    return keras.models.load_model("net.keras")
-
-
-def _images(count, seed):
-    return np.random.default_rng(seed).normal(size=(count, 16, 16, 3)).astype("float32")
-
-
-def get_calibration_data():
-    return list(_images(16, 1)[:, None])
-
-
-def get_evaluation_data():
-    for number, image in enumerate(_images(12, 2)):
-        yield image[None], number % 10
-
-
-def get_training_data():
-    images = _images(160, 3)
-    return images, (images.mean((1, 2, 3)) > 0).astype("int64")
-"""
 # In his own file a Lambda is his to run; but its code cannot go over to torch.
 LAMBDA = """
 import keras
@@ -77,50 +50,6 @@ def get_evaluation_data():
         yield np.full((1, 4), value, "float32"), None
 """
 PCQAT = "prune(0.5)+cluster(16)+qat+static_wi8_ai8"
-TRAINING = Training(epochs=1, batch_size=16, schedule=Schedule(frequency=2))
-
-
-class Kitchen:
-    """The files of tests/fakes/keras_files.py. prepare() and convert() by child processes, each thing once."""
-
-    def __init__(self, folder: Path) -> None:
-        from tests.fakes import keras_files
-
-        keras_files.write(folder)
-        (folder / "net.py").write_text(DATA)
-        self.folder = folder
-        self.workshop = converters.Workshop(cache=str(folder / "cache"), logs=str(folder / "logs"), training=TRAINING)
-        self._jobs = 0
-
-    def prepare(self) -> Prepared:
-        return converters.prepare(ModelSource(source="net.py"), root=self.folder, workshop=self.workshop)
-
-    def convert(self, runtime: Runtime, recipe: str) -> Variant:
-        return converters.convert(self.prepare(), runtime, recipes.parse(recipe), workshop=self.workshop)
-
-    def answer(self, task: job.Job) -> job.Answer:
-        """What a child would answer."""
-        (self.folder / "job.json").write_bytes(msgspec.json.encode(task))
-        assert worker.main([str(self.folder / "job.json")]) == 0
-        return msgspec.json.decode((self.folder / job.ANSWER).read_bytes(), type=job.Answer)
-
-    def look(self, name: str, format_: str, generation: str = "keras", **options: object) -> job.PrepareJob:
-        self._jobs += 1
-        folder = self.folder / f"looked-{self._jobs}"
-        folder.mkdir()
-        return job.PrepareJob(
-            source=ModelSource(source=name, **options),
-            path=str(self.folder / name),
-            format=format_,
-            root=str(self.folder),
-            folder=str(folder),
-            generation=generation,
-        )
-
-    def reason(self, name: str, format_: str = "keras", generation: str = "keras") -> str:
-        failure = self.answer(self.look(name, format_, generation)).failure
-        assert failure is not None and failure.remedy
-        return failure.reason
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +71,8 @@ def test_a_python_file_needs_nothing_but_a_keras_model(kitchen: Kitchen) -> None
 
 
 @pytest.mark.parametrize(
-    ("runtime", "recipe"), [("tflite", "fp32"), ("tflite", "static_wi8_ai8"), ("executorch", "fp32")]
+    ("runtime", "recipe"),
+    [("tflite", "fp32"), ("tflite", "static_wi8_ai8"), ("executorch", "fp32"), ("executorch", "static_wi8_ai8")],
 )
 def test_a_keras_model_is_the_same_in_both_runtimes(kitchen: Kitchen, runtime: Runtime, recipe: str) -> None:
     variant = kitchen.convert(runtime, recipe)
@@ -183,14 +113,6 @@ def test_one_training_by_the_toolkit_gives_zeros_clusters_and_integers(kitchen: 
     log.unlink()
     assert shaping.shape(kitchen.prepare(), steps, workshop=kitchen.workshop).folder == str(stored[0].parent)
     assert not log.exists()  # it was not trained again
-
-
-@pytest.mark.parametrize("recipe", ["channels(0.5)+fp32", "lowrank(0.5)+fp32", "distill(teacher.py)+fp32"])
-def test_steps_that_the_toolkit_has_not_got_are_rows_that_say_so(kitchen: Kitchen, recipe: str) -> None:
-    failure = kitchen.convert("tflite", recipe).failure
-    assert failure is not None
-    assert failure.unsupported
-    assert "prune, cluster, qat" in failure.reason
 
 
 def test_a_file_of_the_older_generation_goes_over_to_the_newer_one(kitchen: Kitchen) -> None:

@@ -31,10 +31,3 @@ def test_every_example_is_a_step_that_the_grammar_reads() -> None:
     for row in recipe_list.rows():
         ending = "" if row["kind"] == "quantization" else "+static_wi8_ai8"
         assert recipes.parse(row["example"] + ending).name == row["example"] + ending
-
-
-def test_it_says_which_steps_are_for_torch_models_alone() -> None:
-    for row in recipe_list.rows():
-        (line,) = (one for one in recipe_list.text().splitlines() if one.startswith(f"  {row['example']} "))
-        alone = row["recipe"] in ("channels", "lowrank", "distill")
-        assert row["keras"] != alone and line.endswith("Not for Keras models") == alone

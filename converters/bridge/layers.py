@@ -1,0 +1,217 @@
+"""The tidied graph with its weights in torch's own layers, named as the Keras model names them.
+
+Compression works on `nn.Conv2d` and `nn.Linear`: it looks for them, thins them, splits them and trains their
+parameters. A graph of plain operators has none. For child processes only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+from torch.fx import GraphModule, Node
+
+from converters.bridge.shapes import aten, constant, shape_of
+
+leaves = torch.utils._pytree.tree_leaves
+
+_NAME = "pocketbench_layer"
+_CONVOLUTIONS: dict[Any, type[nn.Module]] = {
+    aten.conv1d.default: nn.Conv1d,
+    aten.conv1d.padding: nn.Conv1d,
+    aten.conv2d.default: nn.Conv2d,
+    aten.conv2d.padding: nn.Conv2d,
+    aten.conv3d.default: nn.Conv3d,
+    aten.conv3d.padding: nn.Conv3d,
+}
+_TRANSPOSED: dict[Any, type[nn.Module]] = {
+    aten.conv_transpose1d.default: nn.ConvTranspose1d,
+    aten.conv_transpose2d.input: nn.ConvTranspose2d,
+}
+_PRODUCTS = (aten.linear.default, aten.matmul.default, aten.mm.default)
+_WEIGHTY = {*_CONVOLUTIONS, *_TRANSPOSED, *_PRODUCTS}
+_RESHAPES = (aten.view.default, aten.reshape.default, aten._unsafe_view.default)
+_TURNS: tuple[Callable[[torch.Tensor], torch.Tensor], ...] = (  # of one sample: three
+    lambda each: each,
+    lambda each: each.roll(1, -1),
+    lambda each: each.flip(-1),
+)
+_TOLERANCE = 1e-4  # of the largest output; sums in another order differ by 1e-6
+
+
+def name_after(module: GraphModule, variables: Mapping[int, str]) -> None:
+    """Note at every convolution and matrix product whose kernel it has, before the kernels are computed anew.
+
+    variables: paths of the model's variables by the address of their values.
+    """
+    for node in module.graph.nodes:
+        if node.target in _WEIGHTY:
+            kernel = _root(module, node.args[1])
+            if kernel is not None and kernel.data_ptr() in variables:
+                node.meta[_NAME] = _spelled(variables[kernel.data_ptr()])
+
+
+def pass_name(old: Node, new: Node) -> None:
+    """`new` stands for the same layer."""
+    if _NAME in old.meta:
+        new.meta[_NAME] = old.meta[_NAME]
+
+
+def layered(module: GraphModule, arguments: tuple[torch.Tensor, ...]) -> GraphModule:
+    """A graph that computes the same, with parameters, in layers that are called; of any batch where it can be.
+
+    One output comes as it is, several as a tuple. What has weights and is no layer of torch's stays a plain operator
+    with constants. A layer that Keras calls twice is one here, unless its two calls had different norms folded in.
+    """
+    root, graph = nn.Module(), torch.fx.Graph()
+    layers = {node: layer for node in module.graph.nodes if (layer := _layer(module, node)) is not None}
+    names: dict[str, nn.Module] = {}
+    known: dict[Node, Node] = {}
+    for node in module.graph.nodes:
+        if node in layers:
+            name = _put(root, names, node.meta.get(_NAME, "layer"), layers[node])
+            known[node] = graph.call_module(name, (known[node.args[0]],))
+        elif node.op != "get_attr":
+            known[node] = graph.node_copy(node, known.__getitem__)
+        elif any(user not in layers for user in node.users):
+            known[node] = graph.get_attr(_keep(root, node, constant(module, node)))
+    _unwrap(graph)
+    return _of_any_batch(GraphModule(root, graph), _reshapes(module, known), arguments).eval()
+
+
+def _root(module: GraphModule, node: object) -> torch.Tensor | None:
+    """The constant that a kernel was made of by permutations and the like."""
+    while isinstance(node, Node) and node.op == "call_function" and len(node.all_input_nodes) == 1:
+        node = node.all_input_nodes[0]
+    return constant(module, node)
+
+
+def _spelled(path: str) -> str:
+    """`sequential/conv2d_1/kernel` is conv2d_1; a layer with several kernels says which."""
+    *_, layer, kernel = path.split("/") if "/" in path else (path, "kernel")
+    which = "" if kernel == "kernel" else kernel.removesuffix("_kernel")
+    return re.sub(r"\W+", "_", "_".join(filter(None, [layer, which]))) or "layer"
+
+
+def _layer(module: GraphModule, node: Node) -> nn.Module | None:
+    if node.op != "call_function" or node.target not in (*_CONVOLUTIONS, *_TRANSPOSED, aten.linear.default):
+        return None
+    given = [*node.args, *[None] * (9 - len(node.args))]
+    weight = constant(module, given[1])
+    bias = constant(module, given[2])
+    if weight is None or node.kwargs or (bias is None) != (given[2] is None):
+        return None
+    layer = _empty(node, weight, given, bias is not None)
+    layer.weight = nn.Parameter(weight.detach().clone())
+    if bias is not None:
+        layer.bias = nn.Parameter(bias.detach().clone())
+    return layer
+
+
+def _empty(node: Node, weight: torch.Tensor, given: Sequence[Any], bias: bool) -> Any:
+    with torch.device("meta"):
+        if node.target is aten.linear.default:
+            return nn.Linear(weight.shape[1], weight.shape[0], bias=bias)
+        kernel = tuple(weight.shape[2:])
+        if node.target in _TRANSPOSED:
+            stride, padding, output_padding, groups, dilation = _filled(given[3:8], (1, 0, 0, 1, 1))
+            return _TRANSPOSED[node.target](
+                *(weight.shape[0], weight.shape[1] * groups, kernel, _sizes(stride), _sizes(padding)),
+                *(_sizes(output_padding), groups, bias, _sizes(dilation)),
+            )
+        stride, padding, dilation, groups = _filled(given[3:7], (1, 0, 1, 1))
+        return _CONVOLUTIONS[node.target](
+            *(weight.shape[1] * groups, weight.shape[0], kernel),
+            *(_sizes(stride), _sizes(padding), _sizes(dilation), groups, bias),
+        )
+
+
+def _filled(given: Sequence[Any], usual: Sequence[Any]) -> list[Any]:
+    return [other if each is None else each for each, other in zip(given, usual, strict=True)]
+
+
+def _sizes(value: Any) -> Any:
+    return tuple(value) if isinstance(value, (list, tuple)) else value
+
+
+def _put(root: nn.Module, made: dict[str, nn.Module], name: str, layer: nn.Module) -> str:
+    """Its name in the root; a second one of that name is the same layer when it is alike in everything."""
+    count, own = 0, name if not hasattr(root, name) or name in made else f"{name}_layer"
+    while own in made:
+        if _alike(made[own], layer):
+            return own
+        count += 1
+        own = f"{name}_{count}"
+    root.add_module(own, layer)
+    made[own] = layer
+    return own
+
+
+def _alike(one: Any, other: Any) -> bool:
+    if repr(one) != repr(other):
+        return False
+    pairs = zip(one.state_dict().values(), other.state_dict().values(), strict=True)
+    return all(torch.equal(ours, theirs) for ours, theirs in pairs)
+
+
+def _keep(root: nn.Module, node: Node, tensor: torch.Tensor | None) -> str:
+    """Its name in the root."""
+    assert tensor is not None, f"{node.target} is no tensor"
+    name = "constant_" + re.sub(r"\W+", "_", str(node.target))
+    root.register_buffer(name, tensor.detach().clone())
+    return name
+
+
+def _unwrap(graph: torch.fx.Graph) -> None:
+    """One output is no tuple of one, and several are no tuple in a tuple."""
+    node = graph.output_node()
+    outputs = tuple(leaves(node.args[0]))
+    node.args = (outputs[0] if len(outputs) == 1 else outputs,)
+
+
+def _reshapes(module: GraphModule, known: Mapping[Node, Node]) -> list[Node]:
+    """Reshapes that keep the batch, which the export wrote into them as a number."""
+    found = []
+    for node in module.graph.nodes:
+        if node.target in _RESHAPES and -1 not in node.args[1] and shape_of(node.args[0])[:1] == (node.args[1][0],):
+            found.append(known[node])
+    return found
+
+
+def _of_any_batch(module: GraphModule, reshapes: Sequence[Node], arguments: tuple[torch.Tensor, ...]) -> GraphModule:
+    """The sizes that stand in the way are left open, unless that turns out to be another model."""
+    kept = [(node.target, node.args) for node in reshapes]
+    for node in reshapes:
+        source, sizes = node.args
+        if len(sizes) == 2:  # as somebody would have written it, and true of fewer channels as well
+            node.target, node.args = aten.flatten.using_ints, (source, 1)
+        else:
+            node.target, node.args = aten.reshape.default, (source, [-1, *sizes[1:]])
+    module.recompile()
+    if not _batches(module, arguments):
+        for node, given in zip(reshapes, kept, strict=True):
+            node.target, node.args = given
+        module.recompile()
+    return module
+
+
+def _batches(module: GraphModule, arguments: tuple[torch.Tensor, ...]) -> bool:
+    """Whether several samples at once give what each gives alone."""
+    try:
+        samples = [tuple(turned(each[:1]) for each in arguments) for turned in _TURNS]
+        with torch.no_grad():
+            together = leaves(module(*map(torch.cat, zip(*samples, strict=True))))
+            alone = [leaves(module(*sample)) for sample in samples]
+    except (RuntimeError, ValueError, IndexError, TypeError):
+        return False
+    return all(_same(whole, torch.cat(parts)) for whole, *parts in zip(together, *alone, strict=True))
+
+
+def _same(one: torch.Tensor, other: torch.Tensor) -> bool:
+    if one.shape != other.shape:
+        return False
+    limit = _TOLERANCE * float(other.abs().max()) if other.numel() else 0.0
+    return bool(((one - other).abs() <= limit).all())

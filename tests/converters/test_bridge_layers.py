@@ -1,0 +1,113 @@
+"""The tidied Keras graph in torch's own layers: the same numbers, now with parameters, names and any batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as f
+
+from converters import bridge
+from converters.bridge import layers
+
+pytestmark = pytest.mark.runtimes
+
+KERNEL = torch.linspace(-1, 1, 3 * 3 * 4 * 6).reshape(3, 3, 4, 6)  # HWIO, as Keras keeps it
+DEPTHWISE = torch.linspace(-1, 1, 3 * 3 * 6).reshape(6, 1, 3, 3)
+DENSE = torch.linspace(-0.01, 0.01, 6 * 6 * 6 * 5).reshape(6 * 6 * 6, 5)
+SQUARE = torch.linspace(-1, 1, 16).reshape(4, 4)
+BIAS = {size: torch.arange(float(size)) for size in (3, 4, 6)}
+
+
+class Net(nn.Module):
+    def __init__(self, forward: Callable[..., torch.Tensor]) -> None:
+        super().__init__()
+        self._forward = forward
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self._forward(x)
+
+
+def conv(x: torch.Tensor) -> torch.Tensor:
+    """NHWC in and out, the way Keras's torch backend writes a convolution."""
+    return f.conv2d(x.permute(0, 3, 1, 2), KERNEL.permute(3, 2, 0, 1), padding=1).permute(0, 2, 3, 1)
+
+
+def layered(forward: Callable[..., torch.Tensor], shape: tuple[int, ...]) -> torch.fx.GraphModule:
+    x = torch.linspace(-1, 1, int(torch.tensor(shape).prod())).reshape(shape)
+    exported = torch.export.export(Net(forward), (x,)).run_decompositions({}).module()
+    paths = {KERNEL: "net/first/kernel", DENSE: "net/inner/top 1/kernel", SQUARE: "net/attention/query_kernel"}
+    layers.name_after(exported, {tensor.data_ptr(): path for tensor, path in paths.items()})
+    found = layers.layered(bridge.tidy(exported, (x,)), (x,))
+    torch.testing.assert_close(found(x), forward(x), rtol=1e-5, atol=1e-5)
+    return found
+
+
+def classifier(x: torch.Tensor) -> torch.Tensor:
+    return torch.matmul(torch.relu(conv(x) + BIAS[6]).flatten(1), DENSE)
+
+
+def test_weights_are_parameters_of_layers_that_have_the_names_they_have_in_keras() -> None:
+    found = layered(classifier, (1, 6, 6, 4))
+    kinds = [(name, type(layer)) for name, layer in found.named_children()]
+    assert kinds == [("first", nn.Conv2d), ("top_1", nn.Linear)]
+    assert sum(parameter.numel() for parameter in found.parameters()) == KERNEL.numel() + 6 + DENSE.numel()
+    assert not list(found.buffers())
+    found(torch.ones(1, 6, 6, 4)).sum().backward()
+    assert all(bool(parameter.grad.abs().sum()) for parameter in found.parameters())
+
+
+def test_a_graph_that_was_exported_for_one_sample_takes_many() -> None:
+    found, many = layered(classifier, (1, 6, 6, 4)), torch.randn(7, 6, 6, 4)
+    torch.testing.assert_close(found(many), classifier(many))
+
+
+def test_samples_that_have_to_do_with_each_other_stay_as_many_as_they_were() -> None:
+    found = layered(lambda x: torch.matmul(x.reshape(1, 8), torch.cat([SQUARE, SQUARE])).reshape(2, 2), (2, 4))
+    with pytest.raises(RuntimeError):
+        found(torch.ones(3, 4))
+
+
+def test_a_layer_that_is_called_twice_is_one_layer_unless_other_numbers_went_into_it() -> None:
+    same = layered(lambda x: torch.matmul(torch.relu(torch.matmul(x, SQUARE)), SQUARE), (1, 4))
+    assert [name for name, _ in same.named_children()] == ["attention_query"]
+    other = layered(lambda x: torch.matmul(torch.relu(torch.matmul(x, SQUARE)), SQUARE) + 1, (1, 4))
+    assert [name for name, _ in other.named_children()] == ["attention_query", "attention_query_1"]
+
+
+@pytest.mark.parametrize(
+    ("forward", "shape", "kind"),
+    [
+        (lambda x: f.conv2d(x, DEPTHWISE, stride=2, padding="valid", groups=6), (1, 6, 9, 9), nn.Conv2d),
+        (lambda x: f.conv2d(x, DEPTHWISE, padding="same", dilation=2, groups=6), (1, 6, 9, 9), nn.Conv2d),
+        (lambda x: f.conv1d(x, DEPTHWISE[..., 0], stride=2, padding=1, groups=6), (1, 6, 9), nn.Conv1d),
+        (
+            lambda x: f.conv_transpose2d(x, DEPTHWISE, BIAS[3], 2, 1, output_padding=1, groups=3),
+            (1, 6, 5, 5),
+            nn.ConvTranspose2d,
+        ),
+        (lambda x: f.linear(x, SQUARE, BIAS[4]), (1, 3, 4), nn.Linear),
+    ],
+)
+def test_every_setting_of_a_layer_goes_over(
+    forward: Callable[..., torch.Tensor], shape: tuple[int, ...], kind: type
+) -> None:
+    (layer,) = layered(forward, shape).children()
+    assert type(layer) is kind
+
+
+def test_weights_that_are_no_layer_of_torchs_stay_as_they_are() -> None:
+    found = layered(lambda x: torch.relu(x * BIAS[4]), (2, 4))
+    assert not list(found.children())
+    assert [tuple(buffer.shape) for buffer in found.buffers()] == [(4,)]
+
+
+def test_several_outputs_are_a_tuple() -> None:
+    arguments = (torch.ones(1, 4),)
+    net = Net(lambda x: {"a": torch.matmul(x, SQUARE), "b": [x + 1]})
+    exported = torch.export.export(net, arguments).run_decompositions({}).module()
+    outputs = layers.layered(bridge.tidy(exported, arguments), arguments)(torch.ones(3, 4))
+    assert isinstance(outputs, tuple)
+    assert [output.shape for output in outputs] == [(3, 4), (3, 4)]

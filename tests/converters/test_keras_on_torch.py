@@ -1,0 +1,119 @@
+"""Keras models in recipes that TensorFlow's toolkit has not got: done on torch, for both runtimes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from converters import recipes, shaping
+from harness.records import Runtime
+from tests.fakes.keras_kitchen import DATA, Kitchen
+
+pytestmark = pytest.mark.runtimes
+
+# Somebody's larger network for the same images.
+TEACHER = """
+import keras
+
+
+def get_model():
+    keras.utils.set_random_seed(5)
+    return keras.Sequential(
+        [
+            keras.Input((16, 16, 3)),
+            keras.layers.Conv2D(32, 3, activation="relu"),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(10),
+        ]
+    )
+"""
+LOSS = """
+
+def get_loss():
+    def loss(outputs, labels):
+        print("the loss of Keras was called")
+        return {loss}(labels, outputs, from_logits=True)
+    return loss
+
+
+def train(model, after_step):
+    raise AssertionError
+"""
+ON_TORCH = "channels(0.2)+distill(teacher.py)"
+
+
+@pytest.fixture(scope="module")
+def kitchen(tmp_path_factory: pytest.TempPathFactory) -> Kitchen:
+    kitchen = Kitchen(tmp_path_factory.mktemp("keras"))
+    (kitchen.folder / "teacher.py").write_text(TEACHER)
+    return kitchen
+
+
+@pytest.mark.parametrize("runtime", ["tflite", "executorch"])
+def test_steps_that_the_toolkit_has_not_got_are_done_on_torch_for_both_runtimes(
+    kitchen: Kitchen, runtime: Runtime
+) -> None:
+    whole, variant = kitchen.convert(runtime, "fp32"), kitchen.convert(runtime, f"{ON_TORCH}+fp32")
+    assert variant.failure is None
+    assert [result.step for result in variant.history] == ON_TORCH.split("+")
+    lost = variant.history[0].facts["removed_channels"]
+    assert lost["conv2d"] == lost["conv2d_1"] == lost["depthwise_conv2d"] > 0, "the shortcut ties them together"
+    assert not [warning for warning in variant.warnings if "differ" in warning or "batches" in warning]
+    assert whole.contents is not None and variant.contents is not None
+    assert variant.contents.macs < 0.9 * whole.contents.macs
+    assert variant.contents.inputs == whole.contents.inputs, "names, types and layout stay"
+    assert variant.contents.left_operators == {}
+
+
+def test_one_training_on_torch_serves_both_runtimes_and_every_quantization(kitchen: Kitchen) -> None:
+    recipe = "prune(0.5,global)+cluster(16)+qat+static_wi8_ai8"
+    for runtime in ("tflite", "executorch"):
+        variant = kitchen.convert(runtime, recipe)
+        assert variant.failure is None
+        assert variant.history[2].facts["layers"] == 5
+        assert variant.contents is not None
+        pointwise = [weight for weight in variant.contents.weights if weight.elements in (256, 1024, 640)]
+        assert all(weight.dtype == "int8" and weight.distinct <= 16 for weight in pointwise) and len(pointwise) == 3
+    log = Path(kitchen.workshop.logs, "shape-prune(0.5,global)+cluster(16)+qat.log")
+    log.unlink()
+    steps = recipes.compressions(recipes.parse(recipe))
+    assert (Path(shaping.shape(kitchen.prepare(), steps, workshop=kitchen.workshop).folder) / "model.pt2").exists()
+    assert not log.exists(), "it was not trained again"
+
+
+def test_a_bare_file_loses_channels_without_training_and_says_so(kitchen: Kitchen) -> None:
+    variant = kitchen.convert("executorch", "channels(0.2)+fp32", "net.keras")
+    assert variant.failure is None
+    assert any("nothing was trained" in warning for warning in variant.warnings)
+    assert variant.history[0].facts["removed_channels"]
+
+
+def test_the_users_keras_loss_is_trained_on_torch_and_train_is_not_called(kitchen: Kitchen) -> None:
+    (kitchen.folder / "lossy.py").write_text(DATA + LOSS.format(loss="keras.losses.sparse_categorical_crossentropy"))
+    variant = kitchen.convert("executorch", "prune(0.5,global)+fp32", "lossy.py")
+    assert variant.failure is None
+    assert any("train() in the model's file was not called" in warning for warning in variant.warnings)
+    log = Path(kitchen.workshop.logs, "shape-prune(0.5,global).log").read_text()
+    assert "the loss of Keras was called" in log
+
+
+@pytest.mark.parametrize(
+    ("more", "recipe", "said"),
+    [
+        (
+            LOSS.format(loss="__import__('tf_keras').losses.sparse_categorical_crossentropy"),
+            "prune(0.5,global)+fp32",
+            "loss",
+        ),
+        ("", "distill(old_teacher.py)+fp32", "a tf_keras model computes with TensorFlow only"),
+    ],
+)
+def test_what_computes_with_tensorflow_alone_is_refused_where_torch_trains(
+    kitchen: Kitchen, more: str, recipe: str, said: str
+) -> None:
+    (kitchen.folder / "old_teacher.py").write_text(TEACHER.replace("keras", "tf_keras"))
+    (kitchen.folder / "bound.py").write_text(DATA + more)
+    failure = kitchen.convert("executorch", recipe, "bound.py").failure
+    assert failure is not None and failure.remedy
+    assert said in failure.reason
