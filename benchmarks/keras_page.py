@@ -107,6 +107,20 @@ def ranges(found: Any) -> str:
     return rows_of(("cosine to the original", *ways), rows)
 
 
+def dynamic(found: Any) -> str:
+    """Dynamic int8 by who quantized it: time as a share of the float file's."""
+    headings = ("network", "quantized by", "file KB", "time / float, 99 % interval", "cosine to the original")
+    rows = []
+    for network, held in found["networks"].items():
+        called = network
+        for who, figures in held.items():
+            middle, low, high = figures["time_to_float"]
+            took = "1" if who == "float" else f"{middle:.2f} [{low:.2f}, {high:.2f}]"
+            rows.append((called, who, f"{figures['file_bytes'] / 1000:.1f}", took, f"{figures['cosine']:.5f}"))
+            called = ""
+    return rows_of(headings, rows)
+
+
 def guide(found: Any) -> str:
     """The guides' own example, all builds of both runtimes."""
     headings = ("build", "file KB", "zipped KB", "packed KB", "accuracy", "zeros", "time µs")
@@ -142,6 +156,7 @@ def networks(found: Any) -> str:
 TABLES = {
     "builds": Table("keras_table", builds),
     "quantizers": Table("keras_quantizers", quantizers),
+    "dynamic": Table("keras_dynamic", dynamic),
     "ranges": Table("keras_quantizers", ranges),
     "guide": Table("keras_examples", guide),
     "networks": Table("keras_examples", networks),

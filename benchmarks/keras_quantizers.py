@@ -58,7 +58,7 @@ def main(folder: Path, rounds: int) -> None:
     for name in (*SETTINGS, QAT):
         variant = converters.convert(prepared, "tflite", recipes.parse(name), workshop=shop)
         files[f"LiteRT {name}"] = Path(variant.path)
-    took = _times(files, home, rounds)
+    took = {name: float(np.median(each)) for name, each in times(files, home, rounds).items()}
     found = {name: {**_figures(path, home), "us_per_call": round(took[name], 1)} for name, path in files.items()}
     alike = {called: _alike(name, folder, shop) for name, called in NETWORKS.items()}
     RESULTS.write_text(json.dumps({"rounds": rounds, "builds": found, "alike": alike}, indent=1) + "\n")
@@ -72,20 +72,20 @@ def _alike(name: str, folder: Path, shop: converters.Workshop) -> dict[str, floa
     home, target = Path(prepared.folder), folder / "alike.tflite"
     converter = tf.lite.TFLiteConverter.from_saved_model(str(home / keras_export.SAVED_MODEL))
     _static(converter, home)
-    found = {"TensorFlow": _cosine(_written(target, converter.convert()), home)}
+    found = {"TensorFlow": cosine(_written(target, converter.convert()), home)}
     for who, recipe in (("LiteRT, extremes", "static_wi8_ai8"), ("float", "fp32")):
         variant = converters.convert(prepared, "tflite", recipes.parse(recipe), workshop=shop)
-        found[who] = _cosine(Path(variant.path), home)
+        found[who] = cosine(Path(variant.path), home)
     tool = quantizer.Quantizer(variant.path, tflite._static(8, QuantGranularity.CHANNELWISE))
     rows = tflite._calibration(Path(variant.path), home)
     ranges = tool.calibrate({"serving_default": rows}, num_threads=1)
     target.unlink()
     tool.quantize(ranges, enable_progress_report=False).export_model(str(target))
-    found["LiteRT, moving average"] = _cosine(target, home)
+    found["LiteRT, moving average"] = cosine(target, home)
     return found
 
 
-def _cosine(path: Path, home: Path) -> float:
+def cosine(path: Path, home: Path) -> float:
     engine = engines.open_build(path)
     images, wanted = (np.load(home / name) for name in ("evaluation/input_0.npy", "reference/output_0.npy"))
     outputs = [engine.run([image])[0].ravel().astype(np.float64) for image in images]
@@ -99,8 +99,8 @@ def _figures(path: Path, home: Path) -> dict[str, Any]:
     return {"file_bytes": len(data), "zipped_bytes": zipped, "accuracy": accuracy(path, home)}
 
 
-def _times(files: dict[str, Path], home: Path, rounds: int) -> dict[str, float]:
-    """Microseconds per call: the median over the rounds of each file's mean."""
+def times(files: dict[str, Path], home: Path, rounds: int, calls: int = CALLS) -> dict[str, list[float]]:
+    """Microseconds per call of each file, one figure per round; the files take turns in each."""
     from ai_edge_litert.interpreter import Interpreter
 
     image = np.load(home / "evaluation" / "input_0.npy")[0]
@@ -109,14 +109,15 @@ def _times(files: dict[str, Path], home: Path, rounds: int) -> dict[str, float]:
         engines[name] = Interpreter(str(path), num_threads=1)
         engines[name].allocate_tensors()
         engines[name].set_tensor(engines[name].get_input_details()[0]["index"], image)
+        engines[name].invoke()
     means: dict[str, list[float]] = {name: [] for name in files}
     for _ in range(rounds):
         for name, engine in engines.items():
             started = time.perf_counter()
-            for _ in range(CALLS):
+            for _ in range(calls):
                 engine.invoke()
-            means[name].append((time.perf_counter() - started) / CALLS * 1e6)
-    return {name: float(np.median(each)) for name, each in means.items()}
+            means[name].append((time.perf_counter() - started) / calls * 1e6)
+    return means
 
 
 def _fp16(converter: Any, _: Path) -> None:
@@ -124,7 +125,7 @@ def _fp16(converter: Any, _: Path) -> None:
     converter.target_spec.supported_types = [tf.float16]
 
 
-def _dynamic(converter: Any, _: Path) -> None:
+def dynamic(converter: Any, _: Path) -> None:
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
 
 
@@ -143,7 +144,7 @@ def _static16(converter: Any, home: Path) -> None:
 
 SETTINGS: dict[str, Callable[[Any, Path], None]] = {
     "fp16": _fp16,
-    "dynamic_wi8_afp32": _dynamic,
+    "dynamic_wi8_afp32": dynamic,
     "static_wi8_ai8": _static,
     "static_wi8_ai16": _static16,
 }

@@ -7,7 +7,7 @@ The network (models/keras_cnn.py) is trained once into WORK_FOLDER; everything m
 run, so that the table may be made in pieces: PATTERN picks builds, as in `executorch/*`. Of each build: bytes of the
 file, zipped and packed, accuracy on 2,000 test images (standard error about 0.7 points), the share of zeros and the
 most distinct values in any pointwise or dense kernel. Leaves results/keras_table.json; keras_page.py makes of it what
-stands in docs/keras.md. 20 minutes on two cores.
+stands in docs/keras.md. Half an hour on two cores.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ COMPRESSED = (
     "cluster(16)+qat",
     "prune(0.8)+cluster(16)+qat",
 )
+ON_TORCH = ("prune(0.8,global)", "channels(0.3)", "lowrank(0.3)", "channels(0.3)+prune(0.5)+cluster(16)+qat")
 RECIPES: tuple[tuple[Runtime, str], ...] = (
     ("tflite", "fp32"),
     ("tflite", "fp16"),
@@ -49,10 +50,15 @@ RECIPES: tuple[tuple[Runtime, str], ...] = (
     ("tflite", "weight_only_wi8_afp32"),
     ("tflite", "weight_only_wi4_afp32"),
     ("tflite", "prune(0.8)+fp32"),
-    *(("tflite", f"{steps}+static_wi8_ai8") for steps in COMPRESSED),
+    ("tflite", "channels(0.3)+fp32"),
+    *(("tflite", f"{steps}+static_wi8_ai8") for steps in (*COMPRESSED, *ON_TORCH)),
     ("executorch", "fp32"),
     ("executorch", "static_wi8_ai8"),
-    *(("executorch", f"{steps}+static_wi8_ai8") for steps in ("prune(0.8)", "cluster(16)", "qat", COMPRESSED[-1])),
+    ("executorch", "channels(0.3)+fp32"),
+    *(
+        ("executorch", f"{steps}+static_wi8_ai8")
+        for steps in ("prune(0.8)", "cluster(16)", "qat", COMPRESSED[-1], *ON_TORCH)
+    ),
 )
 
 

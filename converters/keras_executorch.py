@@ -40,8 +40,8 @@ def module(path: Path, facts: Facts, home: Path, arguments: Tensors) -> torch.nn
     return graph(opened(home, source), arguments)
 
 
-def graph(model: Any, arguments: Tensors) -> torch.fx.GraphModule:
-    """The same for a Keras model that is open on torch."""
+def graph(model: Any, arguments: Tensors, *, keep_norms: bool = False) -> torch.fx.GraphModule:
+    """The same for a Keras model that is open on torch. keep_norms: see bridge.tidy()."""
     try:
         exported = torch.export.export(Flat(model.eval()), arguments)
     except Exception as error:
@@ -50,7 +50,7 @@ def graph(model: Any, arguments: Tensors) -> torch.fx.GraphModule:
         ) from error
     found = exported.run_decompositions({}).module()
     layers.name_after(found, {variable.value.data_ptr(): variable.path for variable in model.variables})
-    return bridge.tidy(found, arguments)
+    return bridge.tidy(found, arguments, keep_norms=keep_norms)
 
 
 def user_module(path: Path, facts: Facts) -> ModuleType | None:

@@ -43,4 +43,4 @@ def of(model: Any, arguments: Tensors) -> torch.fx.GraphModule:
             "a tf_keras model computes with TensorFlow only, and here torch is needed",
             remedy="build it with keras, or save it and open it with keras.models.load_model()",
         )
-    return layers.layered(keras_executorch.graph(model, arguments), arguments)
+    return layers.layered(keras_executorch.graph(model, arguments, keep_norms=True), arguments)

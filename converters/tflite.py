@@ -29,10 +29,11 @@ from converters.job import Build, ConvertJob
 from converters.samples import Arrays
 from converters.workshop import read_facts
 from harness.errors import ConversionError
-from harness.records import Recipe
+from harness.records import Recipe, WeightTensor
 
 FILE = "model.tflite"
 _ONE_BATCH = "takes as many samples as the example inputs: model.dynamic_batch ends where a recipe is done on torch"
+FEWEST_WEIGHTS = 1024  # of a layer that a dynamic recipe quantizes
 _SIGNATURE = "serving_default"
 _DOTTED = re.compile(r"(?:[A-Za-z_]\w*\.|<locals>\.)+(?=[A-Za-z_<])")
 
@@ -129,8 +130,19 @@ def _quantize(job: ConvertJob, target: Path) -> tuple[str, ...]:
     if start != source:
         start.unlink()
     operators = contents.read(source).operators
-    left_out = (_LEFT_OUT[name, operator] for operator in sorted(operators) if (name, operator) in _LEFT_OUT)
+    left_out = [_LEFT_OUT[name, operator] for operator in sorted(operators) if (name, operator) in _LEFT_OUT]
+    if name == "dynamic_wi8_afp32" and (small := sum(map(_is_small, contents.read(target).weights))):
+        left_out.append(
+            f"{small} layers of fewer than {FEWEST_WEIGHTS} weights stay float32: integers would cost more time there "
+            "than they save"
+        )
     return (*revived, *left_out)
+
+
+def _is_small(weights: WeightTensor) -> bool:
+    """Whether a dynamic recipe left them alone for that; depthwise ones it leaves alone anyway."""
+    layer = bool(weights.macs) and weights.operator != "DEPTHWISE_CONV_2D"
+    return layer and weights.dtype == "float32" and weights.elements < FEWEST_WEIGHTS
 
 
 def _extremes(start: Path, rules: Any, rows: Any) -> Any:
@@ -188,11 +200,17 @@ def _static(activation_bits: int, granularity: Any) -> Any:
 
 def _dynamic(granularity: Any) -> Any:
     """All but depthwise convolutions: XNNPACK has no dynamic-range kernel for them, and the plain one is so slow that a
-    network of them runs slower than in float (MobileNetV2: 12.7 ms with, 3.4 ms without, 3.8 ms in float)."""
+    network of them runs slower than in float (MobileNetV2: 12.7 ms with, 3.4 ms without, 3.8 ms in float). And all but
+    small layers, as TensorFlow's converter does it: at each call activations are turned into integers, which takes
+    longer than few weights can save (benchmarks/keras_quantizers.py)."""
     manager, operation, algorithm = _tools()
     manager.add_dynamic_config(".*", operation.ALL_SUPPORTED, 8, granularity)
     manager.add_quantization_config(".*", operation.DEPTHWISE_CONV_2D, None, algorithm.NO_QUANTIZE)
-    return manager.get_quantization_recipe()
+    rules = manager.get_quantization_recipe()
+    for rule in rules:
+        if "op_config" in rule:
+            rule["op_config"]["min_weight_elements"] = FEWEST_WEIGHTS
+    return rules
 
 
 def _weight_only(bits: int, granularity: Any) -> Any:

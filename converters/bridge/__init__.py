@@ -10,21 +10,29 @@ from __future__ import annotations
 
 import torch
 
-from converters.bridge import cleaning, folding, layout, naming
+from converters.bridge import cleaning, folding, layout, naming, norms
 from converters.bridge.shapes import note_shapes
 
 _MAX_ROUNDS = 50
 
 
-def tidy(module: torch.fx.GraphModule, arguments: tuple[torch.Tensor, ...]) -> torch.fx.GraphModule:
-    """Change the exported module in place: constants computed, layouts turned round once, norms in the weights."""
+def tidy(
+    module: torch.fx.GraphModule, arguments: tuple[torch.Tensor, ...], *, keep_norms: bool = False
+) -> torch.fx.GraphModule:
+    """Change the exported module in place: constants computed, layouts turned round once, norms in the weights.
+
+    keep_norms: batch norms stay operators of their own, for trainings.
+    """
     cleaning.drop_idle(module.graph)
+    if keep_norms:
+        norms.gather(module)
     cleaning.fold_constants(module)
     note_shapes(module, arguments)
     naming.name_linears(module)
     naming.name_clamps(module)
     for _ in range(_MAX_ROUNDS):
-        if not layout.sink_permutes(module) and not folding.absorb(module):
+        settled = not layout.sink_permutes(module) and not folding.absorb(module)
+        if settled and not folding.make_layers(module):
             break
     naming.keep_pooled_axes(module)
     module.graph.eliminate_dead_code()

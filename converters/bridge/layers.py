@@ -31,6 +31,8 @@ _TRANSPOSED: dict[Any, type[nn.Module]] = {
     aten.conv_transpose1d.default: nn.ConvTranspose1d,
     aten.conv_transpose2d.input: nn.ConvTranspose2d,
 }
+_NORMS: dict[int, type[nn.Module]] = {2: nn.BatchNorm1d, 3: nn.BatchNorm1d, 4: nn.BatchNorm2d}
+_STATISTICS = ("weight", "bias", "running_mean", "running_var")
 _PRODUCTS = (aten.linear.default, aten.matmul.default, aten.mm.default)
 _WEIGHTY = {*_CONVOLUTIONS, *_TRANSPOSED, *_PRODUCTS}
 _RESHAPES = (aten.view.default, aten.reshape.default, aten._unsafe_view.default)
@@ -48,8 +50,8 @@ def name_after(module: GraphModule, variables: Mapping[int, str]) -> None:
     variables: paths of the model's variables by the address of their values.
     """
     for node in module.graph.nodes:
-        if node.target in _WEIGHTY:
-            kernel = _root(module, node.args[1])
+        if node.target in _WEIGHTY or node.target is aten.rsqrt.default:  # the latter, of a batch norm's variance
+            kernel = _root(module, node.args[-1 if node.target is aten.rsqrt.default else 1])
             if kernel is not None and kernel.data_ptr() in variables:
                 node.meta[_NAME] = _spelled(variables[kernel.data_ptr()])
 
@@ -79,7 +81,7 @@ def layered(module: GraphModule, arguments: tuple[torch.Tensor, ...]) -> GraphMo
         elif any(user not in layers for user in node.users):
             known[node] = graph.get_attr(_keep(root, node, constant(module, node)))
     _unwrap(graph)
-    return _of_any_batch(GraphModule(root, graph), _reshapes(module, known), arguments).eval()
+    return _of_any_batch(GraphModule(root, graph).eval(), _reshapes(module, known), arguments)
 
 
 def _root(module: GraphModule, node: object) -> torch.Tensor | None:
@@ -92,11 +94,13 @@ def _root(module: GraphModule, node: object) -> torch.Tensor | None:
 def _spelled(path: str) -> str:
     """`sequential/conv2d_1/kernel` is conv2d_1; a layer with several kernels says which."""
     *_, layer, kernel = path.split("/") if "/" in path else (path, "kernel")
-    which = "" if kernel == "kernel" else kernel.removesuffix("_kernel")
+    which = "" if kernel in ("kernel", "moving_variance") else kernel.removesuffix("_kernel")
     return re.sub(r"\W+", "_", "_".join(filter(None, [layer, which]))) or "layer"
 
 
 def _layer(module: GraphModule, node: Node) -> nn.Module | None:
+    if node.target is aten.batch_norm.default:
+        return _norm(module, node)
     if node.op != "call_function" or node.target not in (*_CONVOLUTIONS, *_TRANSPOSED, aten.linear.default):
         return None
     given = [*node.args, *[None] * (9 - len(node.args))]
@@ -108,6 +112,16 @@ def _layer(module: GraphModule, node: Node) -> nn.Module | None:
     layer.weight = nn.Parameter(weight.detach().clone())
     if bias is not None:
         layer.bias = nn.Parameter(bias.detach().clone())
+    return layer
+
+
+def _norm(module: GraphModule, node: Node) -> nn.Module | None:
+    held = [constant(module, each) for each in node.args[1:5]]
+    if any(tensor is None for tensor in held):
+        return None
+    *_, momentum, epsilon, _ = node.args
+    layer = _NORMS[len(shape_of(node))](held[0].numel(), epsilon, momentum)  # type: ignore[union-attr]
+    layer.load_state_dict(dict(zip(_STATISTICS, held, strict=True)), strict=False)
     return layer
 
 

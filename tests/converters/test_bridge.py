@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
 from torch.nn import functional as f
 
-from converters import bridge
+from converters import bridge, engines, executorch
 
 pytestmark = pytest.mark.runtimes
 
 Forward = Callable[[torch.Tensor], torch.Tensor]
 IMAGE = (1, 6, 6, 4)
 KERNEL = torch.linspace(-1, 1, 3 * 3 * 4 * 4).reshape(3, 3, 4, 4)  # HWIO, as Keras keeps it
+TRANSPOSED = torch.linspace(-1, 1, 4 * 4 * 2 * 2).reshape(4, 4, 2, 2)
 CHANNELS = torch.tensor([0.5, 2.0, -1.0, 3.0])
 
 
@@ -31,6 +33,11 @@ def conv(x: torch.Tensor) -> torch.Tensor:
     """NHWC in and out, the way Keras's torch backend writes a convolution."""
     nchw = x.permute(0, 3, 1, 2).contiguous().clone(memory_format=torch.channels_last)
     return f.conv2d(nchw, KERNEL.permute(3, 2, 0, 1), padding=1).permute(0, 2, 3, 1)
+
+
+def wider(x: torch.Tensor) -> torch.Tensor:
+    """The same for a transposed convolution."""
+    return f.conv_transpose2d(x.permute(0, 3, 1, 2), TRANSPOSED, stride=2).permute(0, 2, 3, 1)
 
 
 def norm(x: torch.Tensor) -> torch.Tensor:
@@ -77,12 +84,37 @@ def test_a_flattening_is_done_in_the_order_of_the_dense_layer_behind_it() -> Non
     assert tidied(read_twice).count("permute") == 2, "who else reads the flat values wants them in Keras's order"
 
 
-def test_a_constant_is_not_absorbed_where_somebody_else_reads_the_layer() -> None:
+def test_a_norm_is_a_layer_of_its_own_where_somebody_else_reads_the_layer_before_it() -> None:
     def forward(x: torch.Tensor) -> torch.Tensor:
         y = conv(x)
         return norm(y) + y
 
-    assert "sub" in "".join(tidied(forward))
+    assert tidied(forward) == ["permute", "conv2d", "conv2d", "add", "permute"]
+
+
+@pytest.mark.parametrize(
+    ("forward", "left"),
+    [
+        (lambda x: conv(torch.relu(norm(torch.relu(conv(x))))), ["conv2d", "relu", "conv2d", "relu", "conv2d"]),
+        (lambda x: torch.relu(conv(x)) - CHANNELS * torch.relu(-conv(x)), ["conv2d", "relu", "conv2d", "neg", "relu"]),
+        (lambda x: norm(wider(conv(x))), ["conv2d", "conv_transpose2d"]),
+    ],
+)
+def test_constants_of_channels_run_in_xnnpack_as_layers(forward: Forward, left: list[str], tmp_path: Path) -> None:
+    """XNNPACK's images are NHWC, and ExecuTorch does not turn the constants of a product or a sum round with them."""
+    names = tidied(forward)
+    assert [name for name in names if name != "permute"][: len(left)] == left
+    assert not {"mul", "add", "subtract", "rsqrt"} & set(names)
+    x = torch.linspace(-1, 1, 6 * 6 * 4).reshape(IMAGE)
+    exported = torch.export.export(Net(forward), (x,)).run_decompositions({}).module()
+    build = tmp_path / "model.pte"
+    build.write_bytes(executorch._lower(bridge.tidy(exported, (x,)), (x,)))
+    (got,) = engines.open_build(build).run([x.numpy()])
+    torch.testing.assert_close(torch.from_numpy(got), forward(x), rtol=1e-4, atol=1e-4)
+
+
+def test_one_number_for_all_channels_is_no_layer() -> None:
+    assert "mul" in tidied(lambda x: conv(torch.relu(conv(x)) * torch.sigmoid(conv(x)) * 0.5))
 
 
 def test_a_constant_along_another_axis_stays_where_it_is() -> None:

@@ -18,6 +18,8 @@ KERNEL = torch.linspace(-1, 1, 3 * 3 * 4 * 6).reshape(3, 3, 4, 6)  # HWIO, as Ke
 DEPTHWISE = torch.linspace(-1, 1, 3 * 3 * 6).reshape(6, 1, 3, 3)
 DENSE = torch.linspace(-0.01, 0.01, 6 * 6 * 6 * 5).reshape(6 * 6 * 6, 5)
 SQUARE = torch.linspace(-1, 1, 16).reshape(4, 4)
+MEAN, VARIANCE = torch.linspace(-1, 1, 6), torch.linspace(0.5, 2, 6)
+SCALE, OFFSET = torch.linspace(2, 1, 6), torch.linspace(1, -1, 6)
 BIAS = {size: torch.arange(float(size)) for size in (3, 4, 6)}
 
 
@@ -35,12 +37,23 @@ def conv(x: torch.Tensor) -> torch.Tensor:
     return f.conv2d(x.permute(0, 3, 1, 2), KERNEL.permute(3, 2, 0, 1), padding=1).permute(0, 2, 3, 1)
 
 
+def norm(x: torch.Tensor) -> torch.Tensor:
+    """The way Keras's torch backend writes it, over the last axis."""
+    mean, variance, offset = (each.view([1] * (x.ndim - 1) + [6]) for each in (MEAN, VARIANCE, OFFSET))
+    return (x.subtract(mean)) * (torch.rsqrt(variance + 0.001) * SCALE) + offset
+
+
 def layered(forward: Callable[..., torch.Tensor], shape: tuple[int, ...]) -> torch.fx.GraphModule:
     x = torch.linspace(-1, 1, int(torch.tensor(shape).prod())).reshape(shape)
     exported = torch.export.export(Net(forward), (x,)).run_decompositions({}).module()
-    paths = {KERNEL: "net/first/kernel", DENSE: "net/inner/top 1/kernel", SQUARE: "net/attention/query_kernel"}
+    paths = {
+        VARIANCE: "net/bn/moving_variance",
+        KERNEL: "net/first/kernel",
+        DENSE: "net/inner/top 1/kernel",
+        SQUARE: "net/attention/query_kernel",
+    }
     layers.name_after(exported, {tensor.data_ptr(): path for tensor, path in paths.items()})
-    found = layers.layered(bridge.tidy(exported, (x,)), (x,))
+    found = layers.layered(bridge.tidy(exported, (x,), keep_norms=True), (x,))
     torch.testing.assert_close(found(x), forward(x), rtol=1e-5, atol=1e-5)
     return found
 
@@ -96,6 +109,34 @@ def test_every_setting_of_a_layer_goes_over(
 ) -> None:
     (layer,) = layered(forward, shape).children()
     assert type(layer) is kind
+
+
+def test_a_norm_stays_a_norm_whose_statistics_follow_the_training() -> None:
+    found = layered(lambda x: torch.matmul(torch.relu(norm(conv(x))).flatten(1), DENSE), (1, 6, 6, 4))
+    assert [name for name, _ in found.named_children()] == ["first", "bn", "top_1"]
+    assert isinstance(found.bn, nn.BatchNorm2d)
+    assert torch.equal(found.bn.running_mean, MEAN) and torch.equal(found.bn.running_var, VARIANCE)
+    assert [str(node.target) for node in found.graph.nodes].count("aten.permute.default") == 1
+    many = torch.randn(8, 6, 6, 4)
+    torch.testing.assert_close(found(many)[3:4], found(many[3:4]), rtol=1e-4, atol=1e-4)
+    found.train()
+    found(many)
+    assert not torch.equal(found.bn.running_mean, MEAN)
+
+
+@pytest.mark.parametrize("shape", [(1, 6), (1, 5, 6)])
+def test_a_norm_of_vectors_or_of_a_sequence_is_one_as_well(shape: tuple[int, ...]) -> None:
+    (layer,) = layered(lambda x: norm(x).relu(), shape).children()
+    assert isinstance(layer, nn.BatchNorm1d)
+
+
+def test_what_only_looks_like_a_norm_is_left_alone() -> None:
+    def read_inside(x: torch.Tensor) -> torch.Tensor:
+        scaled = x.subtract(MEAN) * (torch.rsqrt(VARIANCE + 0.001) * SCALE)
+        return scaled + OFFSET + scaled
+
+    for forward in (read_inside, lambda x: x * torch.rsqrt(VARIANCE + 0.001) + OFFSET):
+        assert not any(isinstance(layer, nn.BatchNorm1d) for layer in layered(forward, (1, 6)).children())
 
 
 def test_weights_that_are_no_layer_of_torchs_stay_as_they_are() -> None:

@@ -1,0 +1,99 @@
+"""Batch norms kept as one operator, for whoever trains the graph on: statistics follow what a compression step does.
+
+Keras on torch computes them out of their parts, which the other passes would put into the weights. For child processes
+only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch.fx import GraphModule, Node
+
+from converters.bridge import layers
+from converters.bridge.shapes import aten, constant
+
+_MINUS = (aten.sub.Tensor, aten.subtract.Tensor)
+_TIMES = (aten.mul.Tensor, aten.multiply.Tensor)
+_VIEWS = (aten.view.default, aten._unsafe_view.default)
+_MOMENTUM = 0.1  # torch's own; Keras keeps it in the layer, and not in the graph
+
+
+@dataclass(frozen=True)
+class _Norm:
+    """source: what is normed, channels last; result: the node that gives the outcome."""
+
+    source: Node
+    result: Node
+    constants: tuple[Node, ...]  # scale, offset, mean, variance
+    epsilon: float
+
+
+def gather(module: GraphModule) -> None:
+    """Put aten.batch_norm in the place of (x - mean) * (rsqrt(variance + epsilon) * scale) + offset."""
+    for node in list(module.graph.nodes):
+        found = _norm(module, node) if node.target is aten.rsqrt.default else None
+        if found is not None:
+            _put(module, found, node)
+        elif node.target in _VIEWS:  # which the order that values have in memory behind torch's operator would break
+            node.target = aten.reshape.default
+    module.graph.eliminate_dead_code()
+
+
+def _norm(module: GraphModule, rsqrt: Node) -> _Norm | None:
+    plus = rsqrt.args[0]
+    if plus.target is not aten.add.Tensor or not isinstance(plus.args[1], float):
+        return None
+    scaled, scale = _only(module, rsqrt, _TIMES)
+    product, centred = _only(module, scaled, _TIMES)
+    result, offset = _only(module, product, (aten.add.Tensor,))
+    if centred is None or scale is None or offset is None or centred.target not in _MINUS:
+        return None
+    source, mean = centred.args
+    held = [_held(module, each) for each in (scale, offset, mean, plus.args[0])]
+    constants = tuple(each for each in held if each is not None)
+    value = source.meta.get("val") if isinstance(source, Node) else None
+    if len(constants) < len(held) or len(centred.users) > 1 or value is None or value.ndim not in (2, 3, 4):
+        return None
+    if {tuple(_tensor(module, each).shape) for each in constants} != {(value.shape[-1],)}:
+        return None
+    return _Norm(source=source, result=result, constants=constants, epsilon=plus.args[1])
+
+
+def _only(module: GraphModule, node: Node | None, targets: tuple[object, ...]) -> tuple[Node | None, Node | None]:
+    """The one user of a node, and what it takes beside the node; nothing where there are others, or it is no such
+    call."""
+    users = list(node.users) if node is not None else []
+    if len(users) != 1 or users[0].target not in targets or users[0].kwargs:
+        return None, None
+    first, second = users[0].args
+    other = second if first is node else first
+    return (users[0], other) if isinstance(other, Node) else (None, None)
+
+
+def _held(module: GraphModule, node: object) -> Node | None:
+    """The constant behind reshapes."""
+    while isinstance(node, Node) and node.op == "call_function" and len(node.all_input_nodes) == 1:
+        node = node.all_input_nodes[0]
+    return node if isinstance(node, Node) and constant(module, node) is not None else None
+
+
+def _tensor(module: GraphModule, node: Node) -> torch.Tensor:
+    tensor = constant(module, node)
+    assert tensor is not None
+    return tensor
+
+
+def _put(module: GraphModule, norm: _Norm, rsqrt: Node) -> None:
+    """torch's operator wants channels second; the permutations meet those of the layers around it."""
+    rank = norm.source.meta["val"].ndim
+    front, back = [0, rank - 1, *range(1, rank - 1)], [0, *range(2, rank), 1]
+    with module.graph.inserting_before(norm.result):
+        turned = module.graph.call_function(aten.permute.default, (norm.source, front)) if rank > 2 else norm.source
+        arguments = (turned, *norm.constants, False, _MOMENTUM, norm.epsilon, False)
+        result = module.graph.call_function(aten.batch_norm.default, arguments)
+        layers.pass_name(rsqrt, result)
+        if rank > 2:
+            result = module.graph.call_function(aten.permute.default, (result, back))
+    norm.result.replace_all_uses_with(result)
