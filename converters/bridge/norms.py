@@ -12,21 +12,23 @@ import torch
 from torch.fx import GraphModule, Node
 
 from converters.bridge import layers
-from converters.bridge.shapes import aten, constant
+from converters.bridge.shapes import aten, constant, keep
 
 _MINUS = (aten.sub.Tensor, aten.subtract.Tensor)
 _TIMES = (aten.mul.Tensor, aten.multiply.Tensor)
-_VIEWS = (aten.view.default, aten._unsafe_view.default)
+_VIEWS = {aten.view.default, aten._unsafe_view.default, aten.reshape.default}
+_FILLED = {aten.ones_like.default, aten.zeros_like.default}
 _MOMENTUM = 0.1  # torch's own; Keras keeps it in the layer, and not in the graph
 
 
 @dataclass(frozen=True)
 class _Norm:
-    """source: what is normed, channels last; result: the node that gives the outcome."""
+    """source: what is normed, channels last; result: the node that gives the outcome. constants: scale, offset, mean,
+    variance, each [channels]."""
 
     source: Node
     result: Node
-    constants: tuple[Node, ...]  # scale, offset, mean, variance
+    constants: tuple[torch.Tensor, ...]
     epsilon: float
 
 
@@ -51,12 +53,12 @@ def _norm(module: GraphModule, rsqrt: Node) -> _Norm | None:
     if centred is None or scale is None or offset is None or centred.target not in _MINUS:
         return None
     source, mean = centred.args
-    held = [_held(module, each) for each in (scale, offset, mean, plus.args[0])]
-    constants = tuple(each for each in held if each is not None)
     value = source.meta.get("val") if isinstance(source, Node) else None
-    if len(constants) < len(held) or len(centred.users) > 1 or value is None or value.ndim not in (2, 3, 4):
+    if value is None or value.ndim not in (2, 3, 4) or len(centred.users) > 1:
         return None
-    if {tuple(_tensor(module, each).shape) for each in constants} != {(value.shape[-1],)}:
+    held = [_of_last_axis(module, each, value.shape[-1]) for each in (scale, offset, mean, plus.args[0])]
+    constants = tuple(each for each in held if each is not None)
+    if len(constants) < len(held):
         return None
     return _Norm(source=source, result=result, constants=constants, epsilon=plus.args[1])
 
@@ -72,17 +74,23 @@ def _only(module: GraphModule, node: Node | None, targets: tuple[object, ...]) -
     return (users[0], other) if isinstance(other, Node) else (None, None)
 
 
-def _held(module: GraphModule, node: object) -> Node | None:
-    """The constant behind reshapes."""
-    while isinstance(node, Node) and node.op == "call_function" and len(node.all_input_nodes) == 1:
-        node = node.all_input_nodes[0]
-    return node if isinstance(node, Node) and constant(module, node) is not None else None
+def _of_last_axis(module: GraphModule, node: object, channels: int) -> torch.Tensor | None:
+    """The constant behind reshapes, [channels], when it holds one value for each place along the last axis."""
+    if not isinstance(node, Node):
+        return None
+    tensor = _held(module, node)
+    if tensor is None or tensor.numel() != channels or tuple(tensor.shape) != (*[1] * (tensor.ndim - 1), channels):
+        return None
+    return tensor.reshape(-1)
 
 
-def _tensor(module: GraphModule, node: Node) -> torch.Tensor:
+def _held(module: GraphModule, node: Node) -> torch.Tensor | None:
+    """Keras gives a norm without a scale ones, and one without an offset zeros."""
     tensor = constant(module, node)
-    assert tensor is not None
-    return tensor
+    if tensor is not None or node.op != "call_function":
+        return tensor
+    before = _held(module, node.args[0]) if node.target in _VIEWS | _FILLED and isinstance(node.args[0], Node) else None
+    return None if before is None else node.target(before, *node.args[1:])
 
 
 def _put(module: GraphModule, norm: _Norm, rsqrt: Node) -> None:
@@ -91,7 +99,8 @@ def _put(module: GraphModule, norm: _Norm, rsqrt: Node) -> None:
     front, back = [0, rank - 1, *range(1, rank - 1)], [0, *range(2, rank), 1]
     with module.graph.inserting_before(norm.result):
         turned = module.graph.call_function(aten.permute.default, (norm.source, front)) if rank > 2 else norm.source
-        arguments = (turned, *norm.constants, False, _MOMENTUM, norm.epsilon, False)
+        kept = [keep(module, norm.result, tensor) for tensor in norm.constants]
+        arguments = (turned, *kept, False, _MOMENTUM, norm.epsilon, False)
         result = module.graph.call_function(aten.batch_norm.default, arguments)
         layers.pass_name(rsqrt, result)
         if rank > 2:

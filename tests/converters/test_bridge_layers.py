@@ -130,7 +130,24 @@ def test_a_norm_of_vectors_or_of_a_sequence_is_one_as_well(shape: tuple[int, ...
     assert isinstance(layer, nn.BatchNorm1d)
 
 
+def test_a_norm_without_a_scale_and_an_offset_has_ones_and_zeros() -> None:
+    def forward(x: torch.Tensor) -> torch.Tensor:
+        mean, variance = MEAN.view(1, 6), VARIANCE.view(1, 6)
+        scaled = torch.rsqrt(variance + 0.001).mul(torch.ones_like(variance))
+        return x.subtract(mean).mul(scaled).add(torch.zeros_like(mean))
+
+    (layer,) = layered(forward, (1, 6)).children()
+    assert isinstance(layer, nn.BatchNorm1d)
+    assert torch.equal(layer.weight, torch.ones(6)) and torch.equal(layer.bias, torch.zeros(6))
+
+
 def test_what_only_looks_like_a_norm_is_left_alone() -> None:
+    def over_rows(x: torch.Tensor) -> torch.Tensor:
+        mean, variance, offset = (each.view(1, 6, 1) for each in (MEAN, VARIANCE, OFFSET))
+        return x.subtract(mean) * (torch.rsqrt(variance + 0.001) * SCALE.view(1, 6, 1)) + offset
+
+    assert not list(layered(over_rows, (1, 6, 6)).children())
+
     def read_inside(x: torch.Tensor) -> torch.Tensor:
         scaled = x.subtract(MEAN) * (torch.rsqrt(VARIANCE + 0.001) * SCALE)
         return scaled + OFFSET + scaled
