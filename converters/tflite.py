@@ -43,6 +43,8 @@ def convert(job: ConvertJob) -> Build:
     prepared, target = Path(job.prepared), Path(job.folder) / FILE
     name = recipes.quantization(job.recipe)
     warnings = _lower(job, target) if name == "fp32" else _quantize(job, target)
+    if read_facts(prepared).dynamic_batch and not _through_keras(job):
+        warnings += (_ONE_BATCH,)
     if recipes.sparse(job.recipe):
         warnings += _encode_zeros(target)
     inputs, expected = numerics.of_prepared(prepared, job.shaped)
@@ -51,15 +53,21 @@ def convert(job: ConvertJob) -> Build:
     return Build(file=FILE, sha256=digests.of_file(target), contents=contents.inspect(target), warnings=warnings)
 
 
+def _through_keras(job: ConvertJob) -> bool:
+    """Whether what is converted is a Keras model, and no torch model that was made of one."""
+    return keras_compress.does(job.format, recipes.compressions(job.recipe))
+
+
 def _lower(job: ConvertJob, target: Path) -> tuple[str, ...]:
-    facts = read_facts(Path(job.prepared))
-    if keras_compress.does(job.format, recipes.compressions(job.recipe)):
-        keras_tflite.lower(Path(job.shaped or job.prepared), facts.model.inputs, target)
+    """Write the fp32 file, of which there is nothing to say."""
+    inputs = read_facts(Path(job.prepared)).model.inputs
+    if _through_keras(job):
+        keras_tflite.lower(Path(job.shaped or job.prepared), inputs, target)
         return ()
     _lower_torch(job, target)
     if job.format in frameworks.KERAS_FORMATS:
-        keras_tflite.name_inputs(target, [spec.name for spec in facts.model.inputs])
-    return (_ONE_BATCH,) if facts.dynamic_batch else ()
+        keras_tflite.name_inputs(target, [spec.name for spec in inputs])
+    return ()
 
 
 def _lower_torch(job: ConvertJob, target: Path) -> None:
@@ -112,7 +120,6 @@ def _quantize(job: ConvertJob, target: Path) -> tuple[str, ...]:
     from ai_edge_quantizer import quantizer
 
     source, name, prepared = Path(job.float_build), recipes.quantization(job.recipe), Path(job.prepared)
-    steps = recipes.compressions(job.recipe)
     start, revived = _without_dead_channels(source, name, target)
     rules = _RECIPES[name](_granularity(job.recipe))
     if read_facts(prepared).integer_io:
@@ -124,7 +131,7 @@ def _quantize(job: ConvertJob, target: Path) -> tuple[str, ...]:
         rows = {_SIGNATURE: _calibration(source, prepared)}
         # What `qat` trained on torch has learned to live with is the quantizer's own way.
         qat = any(step.name == "qat" for step in job.recipe.steps)
-        extremes = job.format in frameworks.KERAS_FORMATS and (not qat or keras_compress.does(job.format, steps))
+        extremes = job.format in frameworks.KERAS_FORMATS and (not qat or _through_keras(job))
         ranges = _extremes(start, rules, rows) if extremes else tool.calibrate(rows, num_threads=1)
     tool.quantize(ranges, enable_progress_report=False).export_model(str(target))
     if start != source:

@@ -18,7 +18,7 @@ from converters.bridge.shapes import aten, constant, shape_of
 
 leaves = torch.utils._pytree.tree_leaves
 
-_NAME = "pocketbench_layer"
+_PATH = "pocketbench_path"  # of the variable that a layer's weights come from: what makes it the same layer
 _CONVOLUTIONS: dict[Any, type[nn.Module]] = {
     aten.conv1d.default: nn.Conv1d,
     aten.conv1d.padding: nn.Conv1d,
@@ -50,16 +50,16 @@ def name_after(module: GraphModule, variables: Mapping[int, str]) -> None:
     variables: paths of the model's variables by the address of their values.
     """
     for node in module.graph.nodes:
-        if node.target in _WEIGHTY or node.target is aten.rsqrt.default:  # the latter, of a batch norm's variance
-            kernel = _root(module, node.args[-1 if node.target is aten.rsqrt.default else 1])
+        if node.target in _WEIGHTY or node.target is aten.rsqrt.default:  # the latter of a batch norm's variance
+            kernel = _root(module, node.args[0 if node.target is aten.rsqrt.default else 1])
             if kernel is not None and kernel.data_ptr() in variables:
-                node.meta[_NAME] = _spelled(variables[kernel.data_ptr()])
+                node.meta[_PATH] = variables[kernel.data_ptr()]
 
 
 def pass_name(old: Node, new: Node) -> None:
     """`new` stands for the same layer."""
-    if _NAME in old.meta:
-        new.meta[_NAME] = old.meta[_NAME]
+    if _PATH in old.meta:
+        new.meta[_PATH] = old.meta[_PATH]
 
 
 def layered(module: GraphModule, arguments: tuple[torch.Tensor, ...]) -> GraphModule:
@@ -70,11 +70,11 @@ def layered(module: GraphModule, arguments: tuple[torch.Tensor, ...]) -> GraphMo
     """
     root, graph = nn.Module(), torch.fx.Graph()
     layers = {node: layer for node in module.graph.nodes if (layer := _layer(module, node)) is not None}
-    names: dict[str, nn.Module] = {}
+    made: dict[str, tuple[str, nn.Module]] = {}
     known: dict[Node, Node] = {}
     for node in module.graph.nodes:
         if node in layers:
-            name = _put(root, names, node.meta.get(_NAME, "layer"), layers[node])
+            name = _put(root, made, node.meta.get(_PATH, ""), layers[node])
             known[node] = graph.call_module(name, (known[node.args[0]],))
         elif node.op != "get_attr":
             known[node] = graph.node_copy(node, known.__getitem__)
@@ -151,16 +151,17 @@ def _sizes(value: Any) -> Any:
     return tuple(value) if isinstance(value, (list, tuple)) else value
 
 
-def _put(root: nn.Module, made: dict[str, nn.Module], name: str, layer: nn.Module) -> str:
-    """Its name in the root; a second one of that name is the same layer when it is alike in everything."""
+def _put(root: nn.Module, made: dict[str, tuple[str, nn.Module]], path: str, layer: nn.Module) -> str:
+    """Its name in the root; a second one with the same variable is the same layer when it is alike in everything."""
+    name = _spelled(path) if path else "layer"
     count, own = 0, name if not hasattr(root, name) or name in made else f"{name}_layer"
     while own in made:
-        if _alike(made[own], layer):
+        if path and made[own][0] == path and _alike(made[own][1], layer):
             return own
         count += 1
         own = f"{name}_{count}"
     root.add_module(own, layer)
-    made[own] = layer
+    made[own] = path, layer
     return own
 
 

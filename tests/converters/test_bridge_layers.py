@@ -111,6 +111,14 @@ def test_every_setting_of_a_layer_goes_over(
     assert type(layer) is kind
 
 
+def test_layers_that_are_alike_by_chance_stay_two() -> None:
+    twin = SQUARE.clone()
+    found = layered(lambda x: torch.matmul(torch.relu(torch.matmul(x, SQUARE)), twin), (1, 4))
+    assert [name for name, _ in found.named_children()] == ["attention_query", "layer"]
+    nameless = layered(lambda x: torch.matmul(torch.relu(torch.matmul(x, twin)), twin), (1, 4))
+    assert [name for name, _ in nameless.named_children()] == ["layer", "layer_1"]
+
+
 def test_a_norm_stays_a_norm_whose_statistics_follow_the_training() -> None:
     found = layered(lambda x: torch.matmul(torch.relu(norm(conv(x))).flatten(1), DENSE), (1, 6, 6, 4))
     assert [name for name, _ in found.named_children()] == ["first", "bn", "top_1"]
