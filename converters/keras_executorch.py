@@ -36,6 +36,7 @@ class Flat(torch.nn.Module):  # type: ignore[misc]  # torch is not type-checked 
 def module(path: Path, facts: Facts, home: Path, arguments: Tensors) -> torch.nn.Module:
     """The model in home/model.keras as a graph of plain torch operators. Raises ConversionError naming what cannot go
     over."""
+    check_unchanged(path, facts)
     source = user_module(path, facts) if _needs_own(home) else None
     return graph(opened(home, source), arguments)
 
@@ -53,11 +54,17 @@ def graph(model: Any, arguments: Tensors, *, keep_norms: bool = False) -> torch.
     return bridge.tidy(found, arguments, keep_norms=keep_norms)
 
 
+def check_unchanged(path: Path, facts: Facts) -> None:
+    """Raises ConversionError when the user's file is another one than was prepared."""
+    if facts.model.format in frameworks.PYTHON_FORMATS:
+        userfile.check_unchanged(path, facts.code)
+
+
 def user_module(path: Path, facts: Facts) -> ModuleType | None:
     """The user's file, for what it defines; None where the source is a bare model."""
+    check_unchanged(path, facts)
     if facts.model.format not in frameworks.PYTHON_FORMATS:
         return None
-    userfile.check_unchanged(path, facts.code)
     return userfile.load(path, required=userfile.REQUIRED[:1])
 
 
