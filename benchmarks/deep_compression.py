@@ -59,7 +59,7 @@ STEPS, ZEROS = "prune({:g},global)+cluster(16)", (0.91, 0.93)
 EPOCHS = {
     ("lenet-300-100", "garments"): Epochs(15, 10.0),
     ("lenet-300-100", "digits"): Epochs(20, 20.0),
-    ("lenet-5", "garments"): Epochs(8, 5.0),
+    ("lenet-5", "garments"): Epochs(8, 15.0),
     ("lenet-5", "digits"): Epochs(12, 10.0),
 }
 QUANTIZATIONS = ("fp32", "static_wi8_ai8")

@@ -5,7 +5,9 @@ Inputs keep the layout they have in Keras (NHWC). Imports keras on torch: for ch
 
 from __future__ import annotations
 
+import importlib.abc
 import sys
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,6 +21,17 @@ from converters.workshop import Facts
 from harness.errors import ConversionError
 
 Tensors = tuple[torch.Tensor, ...]
+
+
+class _WithoutTensorFlow(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Makes its import fail, and nothing else: Keras takes an empty place in sys.modules for an imported TensorFlow,
+    and torch only asks where it would be."""
+
+    def find_spec(self, fullname: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        return ModuleSpec(fullname, self) if fullname.partition(".")[0] == "tensorflow" else None
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        raise ModuleNotFoundError(f"{spec.name} stays out of a process with torch", name=spec.name)
 
 
 class Flat(torch.nn.Module):  # type: ignore[misc]  # torch is not type-checked here
@@ -65,6 +78,8 @@ def user_module(path: Path, facts: Facts) -> ModuleType | None:
     check_unchanged(path, facts)
     if facts.model.format not in frameworks.PYTHON_FORMATS:
         return None
+    import keras  # noqa: F401  before the user's code, which may ask for another backend
+
     return userfile.load(path, required=userfile.REQUIRED[:1])
 
 
@@ -74,7 +89,7 @@ def opened(home: Path, source: ModuleType | None) -> Any:
     if source is not None:  # the functions and classes by name, as Keras asks for layers of the user's own
         own = {name: value for name, value in vars(source).items() if callable(value)}
     else:
-        sys.modules["tensorflow"] = None  # type: ignore[assignment]  # makes its import fail
+        sys.meta_path.insert(0, _WithoutTensorFlow())
     import keras
 
     try:

@@ -209,7 +209,7 @@ def _dynamic(granularity: Any) -> Any:
     """All but depthwise convolutions: XNNPACK has no dynamic-range kernel for them, and the plain one is so slow that a
     network of them runs slower than in float (MobileNetV2: 12.7 ms with, 3.4 ms without, 3.8 ms in float). And all but
     small layers, as TensorFlow's converter does it: at each call activations are turned into integers, which takes
-    longer than few weights can save (benchmarks/keras_quantizers.py)."""
+    longer than few weights can save (benchmarks/keras_dynamic.py)."""
     manager, operation, algorithm = _tools()
     manager.add_dynamic_config(".*", operation.ALL_SUPPORTED, 8, granularity)
     manager.add_quantization_config(".*", operation.DEPTHWISE_CONV_2D, None, algorithm.NO_QUANTIZE)

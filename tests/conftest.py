@@ -20,9 +20,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 # A shell without job control starts what runs in the background with interrupts ignored, and children inherit that:
-# the tests of Ctrl-C would wait for ever.
+# the tests of Ctrl-C would wait for ever. So it is with nohup and hang-ups, which end what is left on a device.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

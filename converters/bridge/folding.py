@@ -68,7 +68,7 @@ def _absorb(module: GraphModule, node: Node) -> bool:
     if weight is None or value is None or (_grouped_backwards(layer) and node.target in _TIMES | _OVER):
         return False
     given = constant(module, layer.args[2]) if len(layer.args) > 2 else None
-    bias = torch.zeros(value.shape[0]) if given is None else given
+    bias = torch.zeros(value.shape[0], dtype=weight.dtype) if given is None else given
     weight, bias = _combined(node, weight, bias, value, axis=int(layer.target in _TRANSPOSED))
     kept = (keep(module, layer, weight), keep(module, layer, bias))
     layer.args = (layer.args[0], *kept, *layer.args[3:])
@@ -108,5 +108,7 @@ def _per_channel(module: GraphModule, node: object, layer: Node) -> torch.Tensor
         return None
     whole = tensor.reshape([1] * (len(shape) - tensor.ndim) + list(tensor.shape))
     if any(size != 1 for place, size in enumerate(whole.shape) if place != axis):
+        return None
+    if whole.shape[axis] not in (1, shape[axis]):  # the layer's one channel becomes many
         return None
     return whole.reshape(-1).expand(shape[axis])

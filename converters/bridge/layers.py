@@ -7,7 +7,7 @@ parameters. A graph of plain operators has none. For child processes only.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -33,14 +33,11 @@ _TRANSPOSED: dict[Any, type[nn.Module]] = {
 }
 _NORMS: dict[int, type[nn.Module]] = {2: nn.BatchNorm1d, 3: nn.BatchNorm1d, 4: nn.BatchNorm2d}
 _STATISTICS = ("weight", "bias", "running_mean", "running_var")
-_PRODUCTS = (aten.linear.default, aten.matmul.default, aten.mm.default)
-_WEIGHTY = {*_CONVOLUTIONS, *_TRANSPOSED, *_PRODUCTS}
+PRODUCTS = (aten.linear.default, aten.matmul.default, aten.mm.default)
+_WEIGHTY = {*_CONVOLUTIONS, *_TRANSPOSED, *PRODUCTS}
 _RESHAPES = (aten.view.default, aten.reshape.default, aten._unsafe_view.default)
-_TURNS: tuple[Callable[[torch.Tensor], torch.Tensor], ...] = (  # of one sample: three
-    lambda each: each,
-    lambda each: each.roll(1, -1),
-    lambda each: each.flip(-1),
-)
+_CONSTANT = "constant_"
+_FACTORS = (1.0, 0.5, 2.0)  # make of one sample three
 _TOLERANCE = 1e-4  # of the largest output; sums in another order differ by 1e-6
 
 
@@ -70,11 +67,12 @@ def layered(module: GraphModule, arguments: tuple[torch.Tensor, ...]) -> GraphMo
     """
     root, graph = nn.Module(), torch.fx.Graph()
     layers = {node: layer for node in module.graph.nodes if (layer := _layer(module, node)) is not None}
+    names = _names(node.meta[_PATH] for node in layers if _PATH in node.meta)
     made: dict[str, tuple[str, nn.Module]] = {}
     known: dict[Node, Node] = {}
     for node in module.graph.nodes:
         if node in layers:
-            name = _put(root, made, node.meta.get(_PATH, ""), layers[node])
+            name = _put(root, made, names, node.meta.get(_PATH, ""), layers[node])
             known[node] = graph.call_module(name, (known[node.args[0]],))
         elif node.op != "get_attr":
             known[node] = graph.node_copy(node, known.__getitem__)
@@ -91,11 +89,19 @@ def _root(module: GraphModule, node: object) -> torch.Tensor | None:
     return constant(module, node)
 
 
-def _spelled(path: str) -> str:
-    """`sequential/conv2d_1/kernel` is conv2d_1; a layer with several kernels says which."""
-    *_, layer, kernel = path.split("/") if "/" in path else (path, "kernel")
-    which = "" if kernel in ("kernel", "moving_variance") else kernel.removesuffix("_kernel")
-    return re.sub(r"\W+", "_", "_".join(filter(None, [layer, which]))) or "layer"
+def _names(paths: Iterable[str]) -> dict[str, str]:
+    """`net/conv2d_1/kernel` is conv2d_1; a layer with several kernels says which, and one in an inner model, where an
+    outer one has its name already, in which."""
+    found: dict[str, str] = {}
+    for path in sorted(set(paths), key=lambda each: (each.count("/"), each)):
+        *above, kernel = path.split("/") if "/" in path else (path, "kernel")
+        which = "" if kernel in ("kernel", "moving_variance") else kernel.removesuffix("_kernel")
+        for depth in range(1, len(above) + 1):
+            name = re.sub(r"\W+", "_", "_".join(filter(None, [*above[-depth:], which]))) or "layer"
+            if name not in found.values():
+                break
+        found[path] = name
+    return found
 
 
 def _layer(module: GraphModule, node: Node) -> nn.Module | None:
@@ -151,12 +157,15 @@ def _sizes(value: Any) -> Any:
     return tuple(value) if isinstance(value, (list, tuple)) else value
 
 
-def _put(root: nn.Module, made: dict[str, tuple[str, nn.Module]], path: str, layer: nn.Module) -> str:
+def _put(
+    root: nn.Module, made: dict[str, tuple[str, nn.Module]], names: Mapping[str, str], path: str, layer: nn.Module
+) -> str:
     """Its name in the root; a second one with the same variable is the same layer when it is alike in everything."""
-    name = _spelled(path) if path else "layer"
+    name = names.get(path, "layer")
     count, own = 0, name if not hasattr(root, name) or name in made else f"{name}_layer"
-    while own in made:
-        if path and made[own][0] == path and _alike(made[own][1], layer):
+    taken = {each for other, each in names.items() if other != path}
+    while own in made or own in taken:
+        if path and own in made and made[own][0] == path and _alike(made[own][1], layer):
             return own
         count += 1
         own = f"{name}_{count}"
@@ -175,7 +184,7 @@ def _alike(one: Any, other: Any) -> bool:
 def _keep(root: nn.Module, node: Node, tensor: torch.Tensor | None) -> str:
     """Its name in the root."""
     assert tensor is not None, f"{node.target} is no tensor"
-    name = "constant_" + re.sub(r"\W+", "_", str(node.target))
+    name = _CONSTANT + re.sub(r"\W+", "_", str(node.target))
     root.register_buffer(name, tensor.detach().clone())
     return name
 
@@ -216,7 +225,7 @@ def _of_any_batch(module: GraphModule, reshapes: Sequence[Node], arguments: tupl
 def _batches(module: GraphModule, arguments: tuple[torch.Tensor, ...]) -> bool:
     """Whether several samples at once give what each gives alone."""
     try:
-        samples = [tuple(turned(each[:1]) for each in arguments) for turned in _TURNS]
+        samples = [tuple(_another(each[:1], factor) for each in arguments) for factor in _FACTORS]
         with torch.no_grad():
             together = leaves(module(*map(torch.cat, zip(*samples, strict=True))))
             alone = [leaves(module(*sample)) for sample in samples]
@@ -225,8 +234,21 @@ def _batches(module: GraphModule, arguments: tuple[torch.Tensor, ...]) -> bool:
     return all(_same(whole, torch.cat(parts)) for whole, *parts in zip(together, *alone, strict=True))
 
 
+def left_over(module: GraphModule) -> tuple[int, int]:
+    """Weights that are parameters of layers, and those that are constants, which nothing trains or compresses."""
+    constants = [each for name, each in module.named_buffers() if name.startswith(_CONSTANT)]
+    kept = sum(each.numel() for each in constants if each.is_floating_point())
+    return sum(each.numel() for each in module.parameters()), kept
+
+
+def _another(sample: torch.Tensor, factor: float) -> torch.Tensor:
+    """Numbers that count something keep their values, in another order."""
+    turned = sample if factor == 1 else sample.flatten(1).roll(int(2 * factor), 1).reshape(sample.shape)
+    return turned * factor if turned.is_floating_point() else turned
+
+
 def _same(one: torch.Tensor, other: torch.Tensor) -> bool:
-    if one.shape != other.shape:
-        return False
+    if one.shape != other.shape or not one.is_floating_point():
+        return bool(torch.equal(one, other))
     limit = _TOLERANCE * float(other.abs().max()) if other.numel() else 0.0
     return bool(((one - other).abs() <= limit).all())

@@ -24,7 +24,7 @@ def name_linears(module: GraphModule) -> None:
 def keep_pooled_axes(module: GraphModule) -> None:
     """A mean over an image keeps its axes and a view drops them: XNNPACK has no other mean."""
     for node in list(module.graph.nodes):
-        if node.target is not aten.mean.dim or node.kwargs or any(node.args[2:3]) or len(node.args[1]) != 2:
+        if node.target is not aten.mean.dim or node.kwargs or any(node.args[2:3]) or len(node.args[1] or ()) != 2:
             continue
         whole = shape_of(node.args[0])
         if len(whole) != 4 or sorted(axis % 4 for axis in node.args[1]) != [2, 3]:

@@ -56,11 +56,20 @@ def _norm(module: GraphModule, rsqrt: Node) -> _Norm | None:
     value = source.meta.get("val") if isinstance(source, Node) else None
     if value is None or value.ndim not in (2, 3, 4) or len(centred.users) > 1:
         return None
+    if value.ndim == 3 and _is_dense(source):  # its weights take the norm; torch's would want a permutation
+        return None
     held = [_of_last_axis(module, each, value.shape[-1]) for each in (scale, offset, mean, plus.args[0])]
     constants = tuple(each for each in held if each is not None)
     if len(constants) < len(held):
         return None
     return _Norm(source=source, result=result, constants=constants, epsilon=plus.args[1])
+
+
+def _is_dense(node: Node) -> bool:
+    """A matrix product with a constant, and perhaps a bias."""
+    if node.target is aten.add.Tensor:
+        node = next((each for each in node.all_input_nodes if each.target in layers.PRODUCTS), node)
+    return node.target in layers.PRODUCTS
 
 
 def _only(module: GraphModule, node: Node | None, targets: tuple[object, ...]) -> tuple[Node | None, Node | None]:

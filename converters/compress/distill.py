@@ -62,6 +62,8 @@ def apply(model: nn.Module, step: Step, studio: Studio) -> nn.Module:
 def load(path: Path, arguments: Inputs) -> nn.Module:
     """The teacher, frozen and in eval mode; its file needs get_model() and nothing else. A Keras one goes over to torch
     in torch's layers, so that `training.hints` can name them."""
+    if frameworks.of_python(path) == "keras-python":
+        import keras  # noqa: F401  before the user's code, which may ask for another backend
     module = userfile.load(path, name="teacher_source", required=("get_model",))
     given = torchmodel.got(module, path)
     if frameworks.is_keras(given):

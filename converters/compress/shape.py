@@ -33,8 +33,10 @@ def shape(job: ShapeJob) -> Answer:
     """Raises SourceError and ConversionError for what cannot be done."""
     tracker = Tracker(ignore=Path(job.store))
     with tracker.watching():
-        model, module = _source(job)
+        model, module, notes = _source(job)
         studio = Studio(job, model, module)
+        for note in notes:
+            studio.note(note)
         model, history = through(model, studio)
     fingerprint = _write(model, studio, job)
     result = Shape(fingerprint=fingerprint, history=history, warnings=tuple(studio.notes))
@@ -42,14 +44,15 @@ def shape(job: ShapeJob) -> Answer:
     return Answer(known=known(job, tracker, studio.lessons))
 
 
-def _source(job: ShapeJob) -> tuple[torch.nn.Module, ModuleType | None]:
-    """The prepared model once more, and the user's file; a bare Keras model has none."""
+def _source(job: ShapeJob) -> tuple[torch.nn.Module, ModuleType | None, tuple[str, ...]]:
+    """The prepared model once more, the user's file, which a bare Keras model has not got, and notes."""
     prepared, path = Path(job.prepared), Path(job.path)
     if job.format in frameworks.KERAS_FORMATS:
         from converters import keras_layers
 
-        return keras_layers.again(path, prepared)
-    return torchmodel.again(path, prepared, read_facts(prepared)), sys.modules[userfile.MODULE]
+        found = keras_layers.again(path, prepared)
+        return found.model, found.source, found.notes
+    return torchmodel.again(path, prepared, read_facts(prepared)), sys.modules[userfile.MODULE], ()
 
 
 def through(

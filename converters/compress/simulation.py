@@ -38,6 +38,7 @@ _READERS = {
     *(functional.avg_pool1d, functional.avg_pool2d, functional.adaptive_avg_pool1d, functional.adaptive_avg_pool2d),
     *(functional.softmax, torch.softmax, torch.sigmoid, torch.tanh, functional.hardswish, functional.gelu),
     *(functional.silu, functional.interpolate, functional.layer_norm),
+    *(torch.multiply, torch.subtract, torch.layer_norm),  # as exported graphs have them
 }
 
 

@@ -27,6 +27,7 @@ from converters.job import ShapeJob
 from converters.metric import own as own_metric
 from converters.workshop import read_facts
 
+_TOLERANCE = 1e-3  # of the largest output
 _KERAS_TRAINING = "train() in the model's file was not called: this recipe trains on torch, on get_training_data()"
 _REFUSALS = (RuntimeError, ValueError, TypeError, IndexError, AssertionError, NotImplementedError)
 
@@ -162,7 +163,7 @@ class Studio(Ledger):
         if self.lessons is None:
             return size
         wanted = min(self.settings.batch_size, len(self.lessons.training))
-        if _takes(self.reference, self.lessons, wanted):
+        if _takes(self.reference, self.lessons, wanted, size):
             self._jury.size = wanted
             return wanted
         self._jury.size, self._jury.whole_batches_only = size, True
@@ -184,11 +185,21 @@ def _frozen(model: torch.nn.Module) -> torch.nn.Module:
     return kept
 
 
-def _takes(model: torch.nn.Module, lessons: Lessons, size: int) -> bool:
+def _takes(model: torch.nn.Module, lessons: Lessons, size: int, few: int) -> bool:
+    """Whether so many rows at once give an output each, the first `few` of them what they give by themselves."""
     inputs, _ = lessons.batch(lessons.training[np.arange(size)])
     try:
         with torch.no_grad():
             outputs: Iterable[torch.Tensor] = objectives.leaves(model(*inputs))
+            alone = objectives.leaves(model(*(each[:few] for each in inputs)))
     except _REFUSALS:
         return False
-    return all(output.dim() > 0 and output.shape[0] == size for output in outputs)
+    if any(output.dim() == 0 or output.shape[0] != size for output in outputs):
+        return False
+    return all(_alike(output[:few].double(), one.double()) for output, one in zip(outputs, alone, strict=True))
+
+
+def _alike(one: torch.Tensor, other: torch.Tensor) -> bool:
+    if one.shape != other.shape or not other.numel():
+        return bool(one.shape == other.shape)
+    return float((one - other).abs().max()) <= _TOLERANCE * max(float(other.abs().max()), 1e-9)

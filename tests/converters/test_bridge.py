@@ -16,6 +16,7 @@ pytestmark = pytest.mark.runtimes
 Forward = Callable[[torch.Tensor], torch.Tensor]
 IMAGE = (1, 6, 6, 4)
 KERNEL = torch.linspace(-1, 1, 3 * 3 * 4 * 4).reshape(3, 3, 4, 4)  # HWIO, as Keras keeps it
+HALF = torch.tensor([0.5])
 TRANSPOSED = torch.linspace(-1, 1, 4 * 4 * 2 * 2).reshape(4, 4, 2, 2)
 CHANNELS = torch.tensor([0.5, 2.0, -1.0, 3.0])
 
@@ -113,8 +114,15 @@ def test_constants_of_channels_run_in_xnnpack_as_layers(forward: Forward, left: 
     torch.testing.assert_close(torch.from_numpy(got), forward(x), rtol=1e-4, atol=1e-4)
 
 
-def test_one_number_for_all_channels_is_no_layer() -> None:
-    assert "mul" in tidied(lambda x: conv(torch.relu(conv(x)) * torch.sigmoid(conv(x)) * 0.5))
+@pytest.mark.parametrize("number", [0.5, HALF])
+def test_one_number_for_all_channels_is_no_layer(number: object) -> None:
+    assert tidied(lambda x: torch.relu(conv(x)) * number) == ["permute", "conv2d", "relu", "mul", "permute"]
+
+
+def test_a_mean_of_everything_and_a_product_that_widens_stay_as_they_are() -> None:
+    assert tidied(lambda x: conv(x).mean(dim=None, keepdim=False))[-1] == "mean"
+    column, row = torch.linspace(-1, 1, 4).reshape(4, 1), torch.linspace(1, 2, 6)
+    assert tidied(lambda x: torch.matmul(x, column) * row, (2, 4)) == ["linear", "mul"]
 
 
 def test_a_constant_along_another_axis_stays_where_it_is() -> None:

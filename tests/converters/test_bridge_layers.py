@@ -20,6 +20,8 @@ DENSE = torch.linspace(-0.01, 0.01, 6 * 6 * 6 * 5).reshape(6 * 6 * 6, 5)
 SQUARE = torch.linspace(-1, 1, 16).reshape(4, 4)
 MEAN, VARIANCE = torch.linspace(-1, 1, 6), torch.linspace(0.5, 2, 6)
 SCALE, OFFSET = torch.linspace(2, 1, 6), torch.linspace(1, -1, 6)
+WIDER = torch.linspace(-1, 1, 24).reshape(4, 6)
+ONES = torch.ones(1, 2, 2)
 BIAS = {size: torch.arange(float(size)) for size in (3, 4, 6)}
 
 
@@ -81,6 +83,38 @@ def test_samples_that_have_to_do_with_each_other_stay_as_many_as_they_were() -> 
     found = layered(lambda x: torch.matmul(x.reshape(1, 8), torch.cat([SQUARE, SQUARE])).reshape(2, 2), (2, 4))
     with pytest.raises(RuntimeError):
         found(torch.ones(3, 4))
+
+
+def test_samples_that_only_share_their_largest_value_do_not_come_in_batches() -> None:
+    exported = torch.export.export(Net(lambda x: (x / x.max()).reshape(1, 4)), (torch.ones(1, 2, 2),))
+    found = layers.layered(bridge.tidy(exported.run_decompositions({}).module(), (torch.ones(1, 2, 2),)), (ONES,))
+    with pytest.raises(RuntimeError):
+        found(torch.ones(3, 2, 2))
+
+
+def test_outputs_that_are_no_numbers_can_be_layered() -> None:
+    found = layered(lambda x: torch.matmul(x, SQUARE) > 0, (1, 4))
+    assert found(torch.ones(3, 4)).dtype is torch.bool
+
+
+def test_an_inner_model_gives_its_name_where_an_outer_layer_has_the_short_one() -> None:
+    paths = ["net/fc_1/kernel", "net/a/fc/kernel", "net/b/fc/kernel", "net/b/fc_1/kernel", "net/attention/query_kernel"]
+    assert layers._names(paths) == {
+        "net/attention/query_kernel": "attention_query",
+        "net/fc_1/kernel": "fc_1",
+        "net/a/fc/kernel": "fc",
+        "net/b/fc/kernel": "b_fc",
+        "net/b/fc_1/kernel": "b_fc_1",
+    }
+
+
+def test_weights_that_nothing_can_train_are_counted() -> None:
+    assert layers.left_over(layered(lambda x: torch.matmul(x * BIAS[4], SQUARE), (2, 4))) == (16, 4)
+
+
+def test_a_norm_behind_a_dense_layer_of_a_sequence_goes_into_its_weights() -> None:
+    (layer,) = layered(lambda x: norm(torch.matmul(x, WIDER)), (1, 5, 4)).children()
+    assert isinstance(layer, nn.Linear)
 
 
 def test_a_layer_that_is_called_twice_is_one_layer_unless_other_numbers_went_into_it() -> None:

@@ -89,8 +89,16 @@ def test_a_bare_file_loses_channels_without_training_and_says_so(kitchen: Kitche
     assert variant.history[0].facts["removed_channels"]
 
 
+def test_a_bare_file_whose_layers_ask_for_tensorflow_goes_over(kitchen: Kitchen) -> None:
+    variant = kitchen.convert("executorch", "fp32", "scaled.keras")
+    assert (variant.failure, variant.warnings) == (None, ())
+
+
 def test_the_users_keras_loss_is_trained_on_torch_and_train_is_not_called(kitchen: Kitchen) -> None:
-    (kitchen.folder / "lossy.py").write_text(DATA + LOSS.format(loss="keras.losses.sparse_categorical_crossentropy"))
+    backend = "import os\nos.environ['KERAS_BACKEND'] = 'tensorflow'\n"  # as many a file begins
+    (kitchen.folder / "lossy.py").write_text(
+        backend + DATA + LOSS.format(loss="keras.losses.sparse_categorical_crossentropy")
+    )
     variant = kitchen.convert("executorch", "prune(0.5,global)+fp32", "lossy.py")
     assert variant.failure is None
     assert any("train() in the model's file was not called" in warning for warning in variant.warnings)
@@ -104,7 +112,7 @@ def test_the_users_keras_loss_is_trained_on_torch_and_train_is_not_called(kitche
         (
             LOSS.format(loss="__import__('tf_keras').losses.sparse_categorical_crossentropy"),
             "prune(0.5,global)+fp32",
-            "loss",
+            "no tensor of torch",
         ),
         ("", "distill(old_teacher.py)+fp32", "a tf_keras model computes with TensorFlow only"),
     ],

@@ -36,6 +36,13 @@ def test_weights_take_at_most_255_steps_and_stay_where_they_are_the_second_time(
     assert bool((once[1:] == 0).all()) == per_tensor, "one scale for all drowns the small channels"
 
 
+@pytest.mark.parametrize("name", ["multiply", "subtract", "layer_norm", "add", "mean", "cat", "linear", "conv2d"])
+def test_operators_of_an_exported_graph_are_known_by_the_functions_that_people_write(name: str) -> None:
+    overload = {"mean": "dim", "multiply": "Tensor", "subtract": "Tensor", "add": "Tensor"}.get(name, "default")
+    called = simulation._called(getattr(getattr(torch.ops.aten, name), overload))
+    assert called in simulation._READERS or called in simulation._LAYERS
+
+
 def test_a_transposed_convolution_has_its_channels_on_the_other_axis() -> None:
     layer = nn.ConvTranspose2d(2, 3, 2, bias=False)
     with torch.no_grad():

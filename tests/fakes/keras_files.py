@@ -1,7 +1,7 @@
 """Model files as Keras users have them. Imports TensorFlow.
 
-net.keras, old.h5 (which the older generation alone opens), saved/ (two inputs, two outputs), bare/ (no signature),
-lambda.h5 (which leaves a mark when it is run), own.keras (a layer whose code is not at hand), mixed.keras,
+net.keras, scaled.keras, old.h5 (which the older generation alone opens), saved/ (two inputs, two outputs), bare/ (no
+signature), lambda.h5 (which leaves a mark when it is run), own.keras (a layer whose code is not at hand), mixed.keras,
 weights.weights.h5.
 """
 
@@ -52,6 +52,9 @@ def write(folder: Path) -> None:
             tf_keras.layers.Dense(4, activation="softmax"),
         ]
     ).save(folder / "old.h5")
+    keras.Sequential([keras.Input((8, 8, 3)), layers.Rescaling(1 / 255), layers.Conv2D(4, 3)]).save(
+        folder / "scaled.keras"
+    )
     first, second = keras.Input((4,), name="zeta"), keras.Input((3,), name="alpha")
     both = keras.Model(
         [first, second], [layers.Dense(2)(layers.Concatenate()([first, second])), layers.Dense(5)(second)]
