@@ -85,7 +85,8 @@ def test_a_call_of_microseconds_is_timed_many_at_a_time(ran: Ran) -> None:
     assert block.calls_per_sample > 10
     assert result.facts["calls_per_sample"] == str(block.calls_per_sample)
     outside_queue = np.array(block.wall_ns) - np.array(block.wait_ns)
-    assert 0.3e6 < np.median(outside_queue) < 20e6
+    taken_off = block.calls_per_sample * int(result.facts["idle_call_ns"])
+    assert 0.3e6 < np.median(outside_queue) + taken_off < 20e6
 
 
 def test_memory_is_the_builds_own_and_not_the_interpreters(ran: Ran) -> None:
