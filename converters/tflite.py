@@ -42,7 +42,11 @@ def convert(job: ConvertJob) -> Build:
     """Make the file, run it next to the source model, look inside. Raises ConversionError, or what a tool raises."""
     prepared, target = Path(job.prepared), Path(job.folder) / FILE
     name = recipes.quantization(job.recipe)
-    warnings = _lower(job, target) if name == "fp32" else _quantize(job, target)
+    warnings: tuple[str, ...] = ()
+    if name == "fp32":
+        _lower(job, target)
+    else:
+        warnings = _quantize(job, target)
     if read_facts(prepared).dynamic_batch and not _through_keras(job):
         warnings += (_ONE_BATCH,)
     if recipes.sparse(job.recipe):
@@ -58,16 +62,15 @@ def _through_keras(job: ConvertJob) -> bool:
     return keras_compress.does(job.format, recipes.compressions(job.recipe))
 
 
-def _lower(job: ConvertJob, target: Path) -> tuple[str, ...]:
-    """Write the fp32 file, of which there is nothing to say."""
+def _lower(job: ConvertJob, target: Path) -> None:
+    """Write the fp32 file."""
     inputs = read_facts(Path(job.prepared)).model.inputs
     if _through_keras(job):
         keras_tflite.lower(Path(job.shaped or job.prepared), inputs, target)
-        return ()
+        return
     _lower_torch(job, target)
     if job.format in frameworks.KERAS_FORMATS:
         keras_tflite.name_inputs(target, [spec.name for spec in inputs])
-    return ()
 
 
 def _lower_torch(job: ConvertJob, target: Path) -> None:

@@ -47,9 +47,9 @@ def _norm(module: GraphModule, rsqrt: Node) -> _Norm | None:
     plus = rsqrt.args[0]
     if plus.target is not aten.add.Tensor or not isinstance(plus.args[1], float):
         return None
-    scaled, scale = _only(module, rsqrt, _TIMES)
-    product, centred = _only(module, scaled, _TIMES)
-    result, offset = _only(module, product, (aten.add.Tensor,))
+    scaled, scale = _only(rsqrt, _TIMES)
+    product, centred = _only(scaled, _TIMES)
+    result, offset = _only(product, (aten.add.Tensor,))
     if centred is None or scale is None or offset is None or centred.target not in _MINUS:
         return None
     source, mean = centred.args
@@ -72,7 +72,7 @@ def _is_dense(node: Node) -> bool:
     return node.target in layers.PRODUCTS
 
 
-def _only(module: GraphModule, node: Node | None, targets: tuple[object, ...]) -> tuple[Node | None, Node | None]:
+def _only(node: Node | None, targets: tuple[object, ...]) -> tuple[Node | None, Node | None]:
     """The one user of a node, and what it takes beside the node; nothing where there are others, or it is no such
     call."""
     users = list(node.users) if node is not None else []

@@ -9,7 +9,7 @@ processes only.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -63,7 +63,8 @@ def load(path: Path, arguments: Inputs) -> nn.Module:
     """The teacher, frozen and in eval mode; its file needs get_model() and nothing else. A Keras one goes over to torch
     in torch's layers, so that `training.hints` can name them."""
     if frameworks.of_python(path) == "keras-python":
-        import keras  # noqa: F401  before the user's code, which may ask for another backend
+        with suppress(ImportError):  # his to say, where his own import fails
+            import keras  # noqa: F401  before the user's code, which may ask for another backend
     module = userfile.load(path, name="teacher_source", required=("get_model",))
     given = torchmodel.got(module, path)
     if frameworks.is_keras(given):

@@ -168,7 +168,7 @@ class Studio(Ledger):
             return wanted
         self._jury.size, self._jury.whole_batches_only = size, True
         if wanted != size:
-            self.note(f"the model takes batches of {size} only, so it was trained with them")
+            self.note(f"it was trained with batches of {size}: larger ones do not fit the model, or change its answers")
         return size
 
 

@@ -22,7 +22,7 @@ def get_model():
     return keras.Sequential(
         [
             keras.Input((16, 16, 3)),
-            keras.layers.Conv2D(32, 3, activation="relu"),
+            keras.layers.Conv2D(32, 3, strides=2, padding="same", activation="relu", name="features"),
             keras.layers.GlobalAveragePooling2D(),
             keras.layers.Dense(10),
         ]

@@ -130,8 +130,22 @@ def test_a_model_that_takes_one_batch_size_only_is_trained_with_it(pupil: Pupil,
     assert studio.plan("train").batch_size == 24, "no more than there are"
     bound = pupil.studio("prune(0.5)", tmp_path, data, model=Bound())
     assert bound.plan("train").batch_size == 1
-    assert any("batches of 1 only" in note for note in bound.notes)
+    assert any("trained with batches of 1:" in note for note in bound.notes)
     assert bound.tune(Bound(), label="train") and bound.score(Bound()) is not None
+
+
+def test_a_model_whose_samples_change_each_others_answers_is_trained_with_its_own_batch(
+    pupil: Pupil, tmp_path: Path
+) -> None:
+    class Mixing(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = torch.nn.Linear(64, 4)
+
+        def forward(self, image: torch.Tensor) -> torch.Tensor:
+            return self.layer((image / (1 + image.abs().max())).flatten(1))
+
+    assert pupil.studio("prune(0.5)", tmp_path, model=Mixing()).plan("train").batch_size == 1
 
 
 def test_what_is_written_is_one_float_program_that_gives_the_same_outputs(pupil: Pupil, tmp_path: Path) -> None:
