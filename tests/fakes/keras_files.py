@@ -17,12 +17,15 @@ from keras import layers
 
 
 def net() -> keras.Model:
-    """Every kind of layer that goes over to torch in its own way: padding, batch norms, clamps, a shortcut, pooling."""
+    """Every kind of layer that goes over to torch in its own way: padding, batch norms, clamps, a shortcut, pooling.
+
+    Layers that tests ask for by name have one: Keras counts those it names itself through a whole process.
+    """
     image = keras.Input((16, 16, 3), name="image")
-    x = layers.Conv2D(16, 3, strides=2, padding="same", use_bias=False)(image)
+    x = layers.Conv2D(16, 3, strides=2, padding="same", use_bias=False, name="stem")(image)
     x = shortcut = layers.ReLU(6.0)(layers.BatchNormalization()(x))
-    x = layers.DepthwiseConv2D(3, padding="same", activation="relu")(x)
-    x = layers.BatchNormalization(scale=False)(layers.Conv2D(16, 1)(x))
+    x = layers.DepthwiseConv2D(3, padding="same", activation="relu", name="spatial")(x)
+    x = layers.BatchNormalization(scale=False)(layers.Conv2D(16, 1, name="pointwise")(x))
     x = layers.Activation("relu")(layers.Add()([x, shortcut]))
     x = layers.MaxPooling2D()(layers.ZeroPadding2D()(x))
     x = layers.GlobalAveragePooling2D()(layers.Conv2D(64, 1, activation="relu6")(x))

@@ -38,7 +38,7 @@ def get_training_data():
     images = _images(160, 3)
     return images, (images.mean((1, 2, 3)) > 0).astype("int64")
 """
-TRAINING = Training(epochs=1, batch_size=16, schedule=Schedule(frequency=2), hints=("conv2d=features",))
+TRAINING = Training(epochs=1, batch_size=16, schedule=Schedule(frequency=2), hints=("stem=features",))
 
 
 class Kitchen:
