@@ -1,7 +1,8 @@
-"""A tiny model, written as a user would, and every build of it, made once per session."""
+"""A tiny model, written as a user would, and every build of it, made once for all workers of a session."""
 
 from __future__ import annotations
 
+import os
 import runpy
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,7 @@ import pytest
 from msgspec.structs import replace
 
 import converters
-from converters import recipes
+from converters import cache, recipes
 from harness.records import Limits, ModelSource, Runtime, Training, Variant
 from tests.fakes.model_files import LEARNER, TINY
 
@@ -64,7 +65,12 @@ class Everything:
 
 @pytest.fixture(scope="session")
 def everything(tmp_path_factory: pytest.TempPathFactory) -> Everything:
-    return Everything(tmp_path_factory.mktemp("tiny"))
+    """The first worker that asks makes the builds, the others find them; so leave them as they are."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "tiny"
+    folder.mkdir(exist_ok=True)
+    with cache.lock(folder, "everything"):
+        return Everything(folder)
 
 
 class Pupil:

@@ -135,12 +135,15 @@ def test_no_file_names_the_place_where_it_was_made(everything: Everything) -> No
         assert str(everything.folder).encode() not in data
 
 
-def test_a_damaged_build_is_made_again_with_a_warning(everything: Everything) -> None:
+def test_a_damaged_build_is_made_again_with_a_warning(everything: Everything, tmp_path: Path) -> None:
     before = everything.variants["tflite/weight_only_wi8_afp32"]
-    path = Path(before.path)
+    store = Path(everything.workshop.cache)
+    shutil.copytree(store, tmp_path / "cache")
+    path = tmp_path / "cache" / Path(before.path).relative_to(store)
     data = path.read_bytes()
     path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
-    again = everything.convert("tflite", "weight_only_wi8_afp32")
+    shop = converters.Workshop(cache=str(tmp_path / "cache"), logs=str(tmp_path / "logs"))
+    again = converters.convert(everything.prepared, "tflite", recipes.parse("weight_only_wi8_afp32"), workshop=shop)
     assert not again.cached
     assert again.sha256 == before.sha256
     assert "model.tflite has changed" in again.warnings[0]

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 import converters
-from converters import job, recipes, worker
+from converters import job, recipes, shaping, worker
 from converters.workshop import Prepared
 from harness.records import ModelSource, Runtime, Schedule, Training, Variant
 
@@ -42,7 +42,7 @@ TRAINING = Training(epochs=1, batch_size=16, schedule=Schedule(frequency=2), hin
 
 
 class Kitchen:
-    """The files of tests/fakes/keras_files.py. prepare() and convert() by child processes, each thing once."""
+    """The files of tests/fakes/keras_files.py. prepare(), convert() and shape() by child processes, each thing once."""
 
     def __init__(self, folder: Path) -> None:
         from tests.fakes import keras_files
@@ -58,6 +58,11 @@ class Kitchen:
 
     def convert(self, runtime: Runtime, recipe: str, source: str = "net.py") -> Variant:
         return converters.convert(self.prepare(source), runtime, recipes.parse(recipe), workshop=self.workshop)
+
+    def shape(self, steps: str, source: str = "net.py") -> shaping.Shaped:
+        """The compression steps of a recipe alone, without a build."""
+        parsed = recipes.compressions(recipes.parse(f"{steps}+static_wi8_ai8"))
+        return shaping.shape(self.prepare(source), parsed, workshop=self.workshop)
 
     def answer(self, task: job.Job) -> job.Answer:
         """What a child would answer."""
