@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from device_runners.adb.errors import LinkLost
 from device_runners.adb.line import Buffer, Patience
@@ -30,6 +30,14 @@ class Channel(Protocol):
 
     def close(self) -> None:
         """End it on the device too; may be called more than once."""
+
+
+@runtime_checkable
+class StreamChannel(Channel, Protocol):
+    """A channel whose bytes need not be wrapped in packets, so that files go without a copy through this process."""
+
+    def send_file(self, head: Buffer, file: int, start: int, size: int) -> None:
+        """Write `head` and so many bytes of an open file; OSError when it cannot be read, or has become shorter."""
 
 
 class Dialler(Protocol):

@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import math
+import os
 import select
 import socket
 import termios
@@ -22,6 +24,7 @@ DIAL_SECS = 10.0
 PROMPT_SECS = 10.0
 _Got = TypeVar("_Got")
 _MOST_PARTS = 512  # IOV_MAX is 1024
+_MORE_FOLLOWS = getattr(socket, "MSG_MORE", 0)  # Linux: no packet of its own for a few bytes
 
 
 class Patience:
@@ -76,6 +79,19 @@ class Line:
             if sent:
                 left[0] = left[0][sent:]
 
+    def send_file(self, head: Buffer, file: int, start: int, size: int, patience: Patience) -> None:
+        """Write `head` and so many bytes of an open file, which need not pass through this process.
+
+        Raises OSError when the file cannot be read, or has become shorter.
+        """
+        patience.next_wait()
+        self._written(patience, self._socket.sendmsg, [head], (), _MORE_FOLLOWS)
+        while size:
+            sent = self._written(patience, self._sent_from, file, start, size)
+            if not sent:
+                raise OSError(errno.ENODATA, "it became shorter meanwhile")
+            start, size = start + sent, size - sent
+
     def receive(self, most: int, patience: Patience) -> bytes:
         """What is there, at most so many bytes; waits for the first, b"" when the other side has closed."""
         while True:
@@ -106,6 +122,20 @@ class Line:
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
 
+    def _written(self, patience: Patience, call: Callable[..., int], *arguments: object) -> int:
+        """How much; waits only where nothing could be written at once, since finding out takes longer than the call."""
+        while (sent := self._tried(call, *arguments)) is None:
+            self._wait(select.POLLOUT, patience)
+        return sent
+
+    def _sent_from(self, file: int, start: int, size: int) -> int:
+        try:
+            return os.sendfile(self._socket.fileno(), file, start, size)
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # which a file system says that cannot do it
+                raise
+            return self._socket.send(os.pread(file, size, start))
+
     def _wait(self, event: int, patience: Patience) -> None:
         if event == select.POLLIN:  # acknowledged at once, for a sender with more to say may wait for that
             self._tried(self._socket.setsockopt, socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
@@ -127,6 +157,8 @@ class Line:
         except (BlockingIOError, InterruptedError):
             return None
         except OSError as error:
+            if error.errno == errno.EIO:  # of a file: connections have other errors
+                raise
             raise self._lost(_reason(error)) from error
 
     def _lost(self, why: str) -> LinkLost:

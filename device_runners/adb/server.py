@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from device_runners.adb.errors import DeviceUnauthorized, DeviceUnreachable, LinkLost, ServiceRefused
@@ -141,7 +141,7 @@ class ServerDialler:
 
 
 class ServerChannel:
-    """One service on a connection of its own; satisfies `Channel`. lost: called when it breaks or stands still."""
+    """One service on a connection of its own: a `StreamChannel`. lost: called when it breaks or stands still."""
 
     piece_bytes = _PIECE_BYTES
 
@@ -149,12 +149,12 @@ class ServerChannel:
         self._line, self.patience, self._lost = line, patience, lost
 
     def send(self, parts: Sequence[Buffer]) -> None:
-        try:
+        with self._heard_out():
             self._line.send(parts, self.patience)
-        except LinkLost:
-            self._lost()
-            if not self.waiting():  # else the device's reason is there to be read
-                raise
+
+    def send_file(self, head: Buffer, file: int, start: int, size: int) -> None:
+        with self._heard_out():
+            self._line.send_file(head, file, start, size, self.patience)
 
     def receive(self) -> bytes:
         try:
@@ -168,6 +168,16 @@ class ServerChannel:
 
     def close(self) -> None:
         self._line.close()
+
+    @contextlib.contextmanager
+    def _heard_out(self) -> Iterator[None]:
+        """A connection that breaks is no error yet when the device's reason is there to be read."""
+        try:
+            yield
+        except LinkLost:
+            self._lost()
+            if not self.waiting():
+                raise
 
 
 def is_address(serial: str) -> bool:
