@@ -9,12 +9,15 @@ from pathlib import Path
 
 from device_runners.adb import shell_service, standing, sync_service
 from device_runners.adb.channel import Channel, Dialler
+from device_runners.adb.errors import CommandTimeout
 from device_runners.adb.line import Patience
 from device_runners.adb.link import How, Output
 from device_runners.adb.quoting import command, script_words
 from device_runners.adb.shell_service import Piece
-from device_runners.adb.standing import MOST_LINE_BYTES, Pool, StandingShell
+from device_runners.adb.standing import HANG_UP, MOST_LINE_BYTES, Pool, StandingShell
 from harness.errors import RunnerError
+
+_AGAIN_SECS = 5.0
 
 
 class AdbLink:
@@ -39,8 +42,7 @@ class AdbLink:
         patience = Patience(timeout_secs, f"{argv[0] if argv else 'a command'} on {self._serial}")
         line = command(argv)
         if not stdin and len(line) <= MOST_LINE_BYTES and "shell_v2" in self._dialler.features():
-            with self._shells.taken(patience) as shell:
-                return shell.run(line)
+            return self._in_standing(line, patience)
         with self._running(argv, stdin, patience) as pieces:
             return shell_service.collect(pieces)
 
@@ -71,12 +73,24 @@ class AdbLink:
         self._dialler.close()
 
     def _standing(self, patience: Patience) -> StandingShell:
-        channel = self._dialler.open(standing.SERVICE, patience)
+        return standing.started(partial(self._dialler.open, patience=patience))
+
+    def _in_standing(self, line: bytes, patience: Patience) -> Output:
+        name = ""
         try:
-            return StandingShell(channel)
-        except BaseException:
-            channel.close()
+            with self._shells.taken(patience) as shell:
+                name = shell.name
+                return shell.run(line)
+        except CommandTimeout:
+            if name:
+                self._hang_up_again(name)
             raise
+
+    def _hang_up_again(self, name: str) -> None:
+        """See HANG_UP; a device that does not take it at once is not worth more waiting."""
+        patience = Patience(_AGAIN_SECS, f"ending a command on {self._serial}")
+        with contextlib.suppress(RunnerError), self._running(script_words(HANG_UP, [name]), b"", patience) as pieces:
+            shell_service.collect(pieces)
 
     @contextlib.contextmanager
     def _running(self, argv: Sequence[str], stdin: bytes, patience: Patience) -> Iterator[Iterator[Piece]]:

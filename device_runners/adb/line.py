@@ -35,9 +35,13 @@ class Patience:
         self._end = time.monotonic() + secs
 
     def prompt(self, secs: float = PROMPT_SECS) -> Patience:
-        """For a step of the operation that is answered at once: silence for `secs` is a lost link."""
-        left = max(0.0, self._end - time.monotonic())
-        return Patience(left, self.what, silence_secs=min(self.silence_secs, secs))
+        """For a step of the operation that is answered at once: silence for `secs` is a lost link.
+
+        The time is still that of the whole operation, and so is what is said when it is over.
+        """
+        step = Patience(self.secs, self.what, silence_secs=min(self.silence_secs, secs))
+        step._end = self._end
+        return step
 
     def next_wait(self) -> float:
         left = self._end - time.monotonic()
@@ -140,11 +144,19 @@ class Line:
         if event == select.POLLIN:  # acknowledged at once, for a sender with more to say may wait for that
             self._tried(self._socket.setsockopt, socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
         unsent = self._unsent()
-        while not _poll(self._socket, event, patience.next_wait()):
+        while not _poll(self._socket, event, self._left(patience)):
             before, unsent = unsent, self._unsent()
             if not unsent < before:  # else a slow network still takes what was written before
                 self.broken = True
                 raise patience.over()
+
+    def _left(self, patience: Patience) -> float:
+        """A connection that is left in the middle of something is of no further use."""
+        try:
+            return patience.next_wait()
+        except CommandTimeout:
+            self.broken = True
+            raise
 
     def _unsent(self) -> int:
         """Bytes that were written and that the other side has not got yet."""

@@ -22,20 +22,33 @@ from device_runners.adb.link import Output
 from device_runners.adb.shell_service import EXIT, MOST_OUTPUT_BYTES, STDERR, STDIN, STDOUT
 from harness.errors import RunnerError
 
-SERVICE = shell_service.V2 + b"exec sh -s pocketbench"
+# The name stays to be seen in the environment that the shell was started with, and is not handed on to commands.
+_SERVICE = shell_service.V2 + b"POCKETBENCH_SHELL=%b exec sh -s pocketbench"
+# More hang-ups for the shell of this name. Android's shell (mksh) misses one that comes just as it begins to wait for a
+# command that it has started.
+HANG_UP = """for turn in 1 2 3; do
+  sleep 0.1
+  for one in $(grep -Fls "POCKETBENCH_SHELL=$1" /proc/[0-9]*/environ); do
+    one=${one#/proc/}
+    kill -HUP "${one%/environ}"
+  done
+done
+"""
 # The shell reads its input byte by byte: a longer command is sooner given to a shell of its own.
 MOST_LINE_BYTES = 4096
 _MOST_IDLE = 4
 _END_SECS = 1.0
 # What the shell itself has to say ("Killed") is not a command's: 9 is where commands write their errors.
-_BEGIN = b"""exec 9>&2 2>/dev/null
+_BEGIN = b"""unset POCKETBENCH_SHELL
+exec 9>&2 2>/dev/null
 (set +o bgnice) && set +o bgnice
-trap '[ -n "$p" ] && kill -9 "$p"; exit' HUP
+trap '[ "$!" = "$q" ] || kill -9 $!; exit' HUP
 """
 # In the background, because a shell minds no signal while it waits for anything else; not with a lower priority, which
-# some shells give to that.
+# some shells give to that. The shell itself sets $! as it starts a command: there is no moment in which a hang-up would
+# miss it. $q is the one that has ended.
 _COMMAND = b"""echo %(mark)b
-(%(line)b) </dev/null 2>&9 9>&- & p=$!; wait $p; c=$?; p=; echo %(mark)b:$c; echo %(mark)b: >&9
+(%(line)b) </dev/null 2>&9 9>&- & wait $!; c=$?; q=$!; echo %(mark)b:$c; echo %(mark)b: >&9
 """
 
 
@@ -99,10 +112,22 @@ class Pool(Generic[_Kept]):
             service.close()
 
 
+def started(open_service: Callable[[bytes], Channel]) -> StandingShell:
+    """A shell of its own name, on the channel that open_service gives for it."""
+    name = secrets.token_hex(8)
+    channel = open_service(_SERVICE % name.encode())
+    try:
+        return StandingShell(channel, name)
+    except BaseException:
+        channel.close()
+        raise
+
+
 class StandingShell:
     """A shell on the device; see the module."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, name: str = "") -> None:
+        self.name = name
         self._channel = channel
         self._reader = Reader(channel)
         self._strays = False

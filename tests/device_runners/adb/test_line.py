@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from device_runners.adb import sync_service
-from device_runners.adb.errors import PushFailed
+from device_runners.adb.errors import CommandTimeout, PushFailed
 from device_runners.adb.line import Line, Patience
 from device_runners.adb.server import ServerChannel
 
@@ -47,6 +48,20 @@ def listener() -> Iterator[Listener]:
     listener = Listener()
     yield listener
     listener.got()
+
+
+def test_a_step_that_takes_too_long_names_the_time_of_the_whole_operation() -> None:
+    step = Patience(0.05, "asking", silence_secs=20).prompt(30)
+    time.sleep(0.06)
+    with pytest.raises(CommandTimeout, match=r"asking was not done after 0\.05 s"):
+        step.next_wait()
+    assert Patience(9, "asking", silence_secs=20).prompt(30).next_wait() <= 9
+
+
+def test_a_connection_that_was_left_in_the_middle_is_broken(listener: Listener) -> None:
+    with pytest.raises(CommandTimeout):
+        listener.line.fill(1, Patience(0, "asking"))
+    assert listener.line.broken
 
 
 def test_a_part_of_a_file_arrives_behind_its_head(listener: Listener, tmp_path: Path) -> None:

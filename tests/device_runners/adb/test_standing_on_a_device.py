@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from device_runners.adb.errors import CommandTimeout, LinkLost
 from device_runners.adb.link import Link
+from device_runners.adb.standing import HANG_UP
+from harness.errors import RunnerError
 from tests.device.sandbox import IDLE_SHELL, Sandbox
 from tests.device_runners.adb.conftest import soon
 
@@ -93,6 +98,32 @@ def test_a_command_past_its_time_takes_its_shell_along(link: Link, sandbox: Sand
         link.shell(["sleep", "53"], timeout_secs=0.3)
     assert soon(lambda: not sandbox.pids("sleep 53") and not sandbox.pids(IDLE_SHELL))
     assert said(link, "echo", "well") == "well\n"
+
+
+def test_a_command_past_its_time_as_it_begins_is_ended_all_the_same(link: Link, sandbox: Sandbox) -> None:
+    def give_up(number: int) -> None:
+        for turn in range(4):
+            with pytest.raises(RunnerError):
+                link.shell(["sleep", "59"], timeout_secs=0.002 + 0.0003 * (4 * number + turn))
+
+    said(link, "true")
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(give_up, range(4)))
+    assert soon(lambda: not sandbox.pids("sleep 59"))
+
+
+def test_a_shell_that_missed_a_hang_up_is_hung_up_again_and_no_other(link: Link, sandbox: Sandbox) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(link.shell, ["sleep", "61"], timeout_secs=20)
+        assert soon(lambda: bool(sandbox.pids("sleep 61")))
+        (shell,) = sandbox.pids(IDLE_SHELL)
+        environment = Path(f"/proc/{shell}/environ").read_bytes()
+        (name,) = re.findall(rb"POCKETBENCH_SHELL=([0-9a-f]{16})\0", environment)
+        assert link.script(HANG_UP, [name.decode()], timeout_secs=10).stdout == b""
+        with pytest.raises(LinkLost, match="ended in the middle"):
+            running.result()
+    assert not sandbox.pids("sleep 61") and shell not in sandbox.pids(IDLE_SHELL)
+    assert len(sandbox.pids(IDLE_SHELL)) == 1, "the one that did it"
 
 
 def test_a_shell_that_was_killed_between_two_calls_is_not_noticed(link: Link, sandbox: Sandbox) -> None:
