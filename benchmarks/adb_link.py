@@ -1,6 +1,6 @@
 """Our ways to a device against Debian's own adb client, on the same daemon in the same run.
 
-    python benchmarks/adb_link.py [--rounds 25] [--serial HOST:PORT]
+    python benchmarks/adb_link.py [--rounds 25] [--task "100 MB"] [--serial HOST:PORT]
 
 A push of 100 MB, one of 14 MB, 50 of 20 KB, 100 shell calls of `true` and 100 of a program that the device has to
 start (which bounds that ratio, so it has no goal), by three clients in a new random order each round: direct (no adb
@@ -71,11 +71,11 @@ def spawned(argv: list[str]) -> None:
         raise SystemExit(f"{' '.join(argv)} failed")
 
 
-def measured(clients: dict[str, dict[str, Task]], rounds: int) -> Seconds:
+def measured(clients: dict[str, dict[str, Task]], tasks: dict[str, int], rounds: int) -> Seconds:
     """One round more than asked for, whose first turn warms everything up."""
-    seconds: Seconds = {name: {task: [] for task in client} for name, client in clients.items()}
+    seconds: Seconds = {name: {task: [] for task in tasks} for name in clients}
     for number in range(rounds + 1):
-        for task, times in TIMES.items():
+        for task, times in tasks.items():
             for name in random.sample(list(clients), len(clients)):
                 started = time.perf_counter()
                 for _ in range(times):
@@ -89,6 +89,8 @@ def judged(seconds: Seconds) -> int:
     verdicts = []
     for way, goals in GOALS.items():
         for task, goal in goals.items():
+            if task not in seconds[way]:
+                continue
             pairs = zip(seconds["adb"][task], seconds[way][task], strict=True)
             ratios = [theirs / ours for theirs, ours in pairs]
             bounds = quantile_interval(ratios, 0.5, CONFIDENCE)
@@ -120,8 +122,10 @@ def device(serial: str, folder: Path) -> Iterator[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=25)
+    parser.add_argument("--task", action="append", choices=TIMES, help="only this, may be given again")
     parser.add_argument("--serial", default="")
     wanted = parser.parse_args()
+    tasks = {task: TIMES[task] for task in wanted.task or TIMES}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         os.environ["HOME"] = name if not wanted.serial else os.environ["HOME"]
@@ -138,7 +142,7 @@ def main() -> int:
                 "adb": programs(serial, server.port, files),
             }
             try:
-                return judged(measured(clients, wanted.rounds))
+                return judged(measured(clients, tasks, wanted.rounds))
             finally:
                 execute([program(), "-P", str(server.port), "kill-server"], bounds=BOUNDS, log=folder / "log")
 
