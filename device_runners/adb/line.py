@@ -89,7 +89,9 @@ class Line:
         Raises OSError when the file cannot be read, or has become shorter.
         """
         patience.next_wait()
-        self._written(patience, self._socket.sendmsg, [head], (), _MORE_FOLLOWS)
+        left = memoryview(head).cast("B")
+        while left:
+            left = left[self._written(patience, self._socket.send, left, _MORE_FOLLOWS) :]
         while size:
             sent = self._written(patience, self._sent_from, file, start, size)
             if not sent:

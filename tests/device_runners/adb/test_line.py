@@ -72,6 +72,16 @@ def test_a_part_of_a_file_arrives_behind_its_head(listener: Listener, tmp_path: 
     assert listener.got() == b"head" + data[1_000_000:]
 
 
+def test_a_head_that_does_not_fit_into_the_connection_at_once_is_written_whole(
+    listener: Listener, tmp_path: Path
+) -> None:
+    head = os.urandom(20_000_000)
+    (tmp_path / "file").write_bytes(b"part")
+    with open(tmp_path / "file", "rb") as file:
+        listener.line.send_file(head, file.fileno(), 0, 4, listener.patience)
+    assert listener.got() == head + b"part"
+
+
 def test_a_file_that_the_kernel_cannot_send_is_read_and_sent(listener: Listener) -> None:
     whole = Path("/proc/self/cmdline").read_bytes()
     with open("/proc/self/cmdline", "rb", buffering=0) as file:
